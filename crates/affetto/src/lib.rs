@@ -1,0 +1,1 @@
+//! Music you can steer by feeling.
