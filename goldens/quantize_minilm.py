@@ -61,6 +61,7 @@ def main(source, target):
     for part, tensors in parts.items():
         path = target / f"{part}.safetensors"
         save_file(tensors, path, metadata=META)
+        path.chmod(0o644)
         print(path, path.stat().st_size)
     shutil.copy(source / "vocab.txt", target / "vocab.txt")
 
