@@ -1,1 +1,4 @@
-//! See ARCHITECTURE.md.
+//! Learning: corpora, labels, augmentation, the burn decoder, exports.
+
+pub mod archive;
+pub mod window;
