@@ -1,0 +1,32 @@
+//! Changing the sample rate.
+
+use rubato::audioadapter_buffers::direct::SequentialSlice;
+use rubato::{Fft, FixedSync, Resampler};
+
+use crate::{AudioError, Result};
+
+/// Resamples one channel by a band-limited FFT filter (crate `rubato`), without delay.
+///
+/// The result has `round(len · to / from)` samples. Equal rates give the samples back unchanged.
+///
+/// # Errors
+/// A rate of 0 or above 768 kHz, or rates whose ratio needs an unreasonably long filter (their
+/// greatest common divisor is tiny).
+pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
+    let bad = |why: String| AudioError::Resample { from, to, why };
+    if from == 0 || to == 0 || from > 768_000 || to > 768_000 {
+        return Err(bad("rates must be 1–768000 Hz".into()));
+    }
+    if from == to || samples.is_empty() {
+        return Ok(samples.to_vec());
+    }
+    let length = (samples.len() as u128 * u128::from(to) + u128::from(from) / 2) / u128::from(from);
+    let length = usize::try_from(length).map_err(|_| bad("the result does not fit memory".into()))?;
+    let mut resampler =
+        Fft::<f32>::new(from as usize, to as usize, 1024, 1, FixedSync::Both).map_err(|e| bad(e.to_string()))?;
+    let input = SequentialSlice::new(samples, 1, samples.len()).map_err(|e| bad(e.to_string()))?;
+    let out = resampler.process_all(&input, samples.len(), None).map_err(|e| bad(e.to_string()))?;
+    let mut out = out.take_data();
+    out.resize(length, 0.0);
+    Ok(out)
+}

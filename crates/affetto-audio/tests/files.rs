@@ -1,0 +1,103 @@
+//! Encoders against the decoders, and bad input.
+
+use std::io::Cursor;
+
+use affetto_audio::encode::{WavHeader, write_wav_samples};
+use affetto_audio::{AudioBuffer, AudioError, SampleFormat, decode_reader, resample, write_flac, write_wav};
+
+fn tone(rate: u32, frames: usize) -> AudioBuffer {
+    let wave = |hz: f32| {
+        (0..frames).map(|i| 0.5 * (std::f32::consts::TAU * hz * i as f32 / rate as f32).sin()).collect::<Vec<_>>()
+    };
+    AudioBuffer { sample_rate: rate, channels: vec![wave(440.0), wave(660.0)] }
+}
+
+fn worst(a: &AudioBuffer, b: &AudioBuffer) -> f32 {
+    assert_eq!((a.frames(), a.channels.len(), a.sample_rate), (b.frames(), b.channels.len(), b.sample_rate));
+    a.channels.iter().flatten().zip(b.channels.iter().flatten()).fold(0.0, |m, (x, y)| m.max((x - y).abs()))
+}
+
+#[test]
+fn wav_and_flac_come_back() {
+    let audio = tone(44_100, 10_001);
+    for (format, tolerance) in
+        [(SampleFormat::Pcm16, 1.0 / 32_768.0), (SampleFormat::Pcm24, 1.0 / 8_388_608.0), (SampleFormat::F32, 0.0)]
+    {
+        let mut bytes = Vec::new();
+        write_wav(&mut bytes, &audio, format).unwrap();
+        let back = decode_reader(Cursor::new(bytes.clone()), "a.wav", 10.0).unwrap();
+        assert!(worst(&audio, &back) <= tolerance, "{format}");
+        let mut again = Vec::new();
+        write_wav(&mut again, &audio, format).unwrap();
+        assert_eq!(bytes, again);
+        if format != SampleFormat::F32 {
+            let mut bytes = Vec::new();
+            write_flac(&mut bytes, &audio, format).unwrap();
+            let back = decode_reader(Cursor::new(bytes), "a.flac", 10.0).unwrap();
+            assert!(worst(&audio, &back) <= tolerance, "flac {format}");
+        }
+    }
+    let refused = write_flac(&mut Vec::new(), &audio, SampleFormat::F32).unwrap_err();
+    assert!(refused.to_string().contains("FLAC cannot hold 32-bit floats"), "{refused}");
+}
+
+#[test]
+fn a_streamed_wav_is_readable() {
+    let audio = tone(8000, 4000);
+    let mut bytes = Vec::new();
+    WavHeader { sample_rate: 8000, channels: 2, format: SampleFormat::Pcm16, frames: None }.write(&mut bytes).unwrap();
+    write_wav_samples(&mut bytes, &audio, SampleFormat::Pcm16).unwrap();
+    let back = decode_reader(Cursor::new(bytes), "-", 10.0).unwrap();
+    assert!(worst(&audio, &back) <= 1.0 / 32_768.0);
+}
+
+#[test]
+fn bad_files_are_errors_not_panics() {
+    assert!(matches!(decode_reader(Cursor::new(vec![]), "x.wav", 1.0), Err(AudioError::Decode { .. })));
+    assert!(decode_reader(Cursor::new(vec![7u8; 5000]), "x.mp3", 1.0).is_err());
+    let audio = tone(8000, 16_000);
+    assert!(
+        write_wav(&mut Vec::new(), &AudioBuffer { sample_rate: 8000, channels: vec![] }, SampleFormat::F32).is_err()
+    );
+    for flac in [false, true] {
+        let mut bytes = Vec::new();
+        if flac {
+            write_flac(&mut bytes, &audio, SampleFormat::Pcm16).unwrap();
+        } else {
+            write_wav(&mut bytes, &audio, SampleFormat::Pcm16).unwrap();
+        }
+        assert!(matches!(decode_reader(Cursor::new(bytes.clone()), "x", 1.0), Err(AudioError::TooLong { .. })));
+        // Cuts and flipped bytes: any answer, but an answer.
+        let mut state = 7u64;
+        for _ in 0..300 {
+            let mut random = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) as usize
+            };
+            let mut mutated = bytes[..random() % bytes.len()].to_vec();
+            for _ in 0..random() % 8 {
+                let reach = if random() % 2 == 0 { 64 } else { mutated.len() };
+                if let Some(byte) = mutated.get_mut(random() % reach.max(1)) {
+                    *byte = random() as u8;
+                }
+            }
+            let _ = decode_reader(Cursor::new(mutated), "x", 100.0);
+        }
+    }
+}
+
+#[test]
+fn resampling_keeps_pitch_length_and_place() {
+    let audio = tone(44_100, 44_100);
+    for (to, length) in [(16_000u32, 16_000usize), (48_000, 48_000), (22_050, 22_050), (11_025, 11_025)] {
+        let out = resample(&audio.channels[0], 44_100, to).unwrap();
+        assert_eq!(out.len(), length);
+        let error = (1000..length - 1000)
+            .map(|i| (out[i] - 0.5 * (std::f32::consts::TAU * 440.0 * i as f32 / to as f32).sin()).abs())
+            .fold(0.0, f32::max);
+        assert!(error < 2e-3, "{to}: {error}");
+    }
+    assert_eq!(resample(&[0.0; 3], 44_100, 16_000).unwrap().len(), 1);
+    assert!(resample(&[0.0; 3], 0, 16_000).is_err());
+    assert!(resample(&[], 8000, 16_000).unwrap().is_empty());
+}
