@@ -6,12 +6,16 @@
 //!
 //! | stream | vocabulary | token |
 //! |---|---|---|
-//! | [`BAR`] | 64 | bars advanced since the row before (first row: since bar 0), 0–62; 63 ends the piece |
 //! | [`POSITION`] | 192 | steps from the bar line (in a pick-up bar counted as if the bar were whole) |
+//! | [`BAR`] | 64 | bars advanced since the row before (first row: since bar 0), 0–62; 63 ends the piece |
 //! | [`INSTRUMENT`] | 129 | General MIDI program; 128 is the drum kit |
 //! | [`PITCH`] | 256 | 0–127 pitched; 128 + key for drums |
 //! | [`DURATION`] | 448 | `t < 384`: t + 1 steps; above: 16 + (t − 383) quarters |
 //! | [`VELOCITY`] | 32 | velocity / 4 |
+//!
+//! The position comes before the bar because of the delay pattern: a row's first field is sampled
+//! beside the *second* field of the row before. A position needs the position before it; a bar
+//! advance needs both positions, and has them one step later.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,10 +27,10 @@ pub const STEPS_PER_QUARTER: u32 = 24;
 pub const TICKS_PER_STEP: u32 = TICKS_PER_QUARTER / STEPS_PER_QUARTER;
 /// Number of parallel token streams, K.
 pub const STREAMS: usize = 6;
-/// Stream of bar advances.
-pub const BAR: usize = 0;
 /// Stream of positions in the bar, in grid steps.
-pub const POSITION: usize = 1;
+pub const POSITION: usize = 0;
+/// Stream of bar advances.
+pub const BAR: usize = 1;
 /// Stream of instruments.
 pub const INSTRUMENT: usize = 2;
 /// Stream of pitches and drum keys.
@@ -36,10 +40,10 @@ pub const DURATION: usize = 4;
 /// Stream of velocities.
 pub const VELOCITY: usize = 5;
 /// Vocabulary of each stream, special token not counted.
-pub const VOCABULARY: [usize; STREAMS] = [64, 192, Instrument::COUNT, 256, 448, 32];
+pub const VOCABULARY: [usize; STREAMS] = [192, 64, Instrument::COUNT, 256, 448, 32];
 /// Names of the streams, in order.
-pub const STREAM_NAMES: [&str; STREAMS] = ["bar", "position", "instrument", "pitch", "duration", "velocity"];
-/// The [`BAR`] token that ends a piece.
+pub const STREAM_NAMES: [&str; STREAMS] = ["position", "bar", "instrument", "pitch", "duration", "velocity"];
+/// The [`BAR`] token that ends a piece; the other streams of its row are 0.
 pub const END_OF_PIECE: u16 = 63;
 /// Pitch token of drum key 0.
 pub const DRUM_PITCH_OFFSET: u16 = 128;
@@ -90,11 +94,7 @@ pub struct BarGrid {
 impl BarGrid {
     /// The grid of a frame, with bars listed until they pass `end` (ticks).
     pub fn new(frame: &Frame, end: u32) -> BarGrid {
-        let layout = Score {
-            meters: frame.meters.clone(),
-            pickup: frame.pickup,
-            ..Score::default()
-        };
+        let layout = Score { meters: frame.meters.clone(), pickup: frame.pickup, ..Score::default() };
         let ticks = layout.bar_starts(end);
         let mut starts = Vec::with_capacity(ticks.len() + 1);
         let mut last_length = 1;
@@ -201,8 +201,8 @@ pub fn encode(score: &Score) -> EncodedScore {
             bar = own;
             let steps = step_of(note.duration).max(1) as u32;
             [
-                advance as u16,
                 (step - grid.start(own)).clamp(0, i64::from(MAX_BAR_STEPS) - 1) as u16,
+                advance as u16,
                 u16::from(note.instrument.0),
                 pitch_token(note.instrument, note.pitch),
                 duration_token(steps),
@@ -318,8 +318,8 @@ mod tests {
             480,
         );
         let encoded = encode(&s);
-        assert_eq!(encoded.rows[0][..2], [0, 48], "a pick-up of one quarter starts on the third beat");
-        assert_eq!(encoded.rows[1][..2], [1, 0]);
+        assert_eq!(encoded.rows[0][..2], [48, 0], "a pick-up of one quarter starts on the third beat");
+        assert_eq!(encoded.rows[1][..2], [0, 1]);
         assert_eq!(encoded.rows[3][BAR], 1);
         assert_eq!(round_trip(&s), RoundTrip { notes: 4, kept: 4 });
         assert_eq!(decode(&encoded).notes[2].pitch, 36);
@@ -327,7 +327,8 @@ mod tests {
 
     #[test]
     fn long_bars_and_long_rests_keep_their_places() {
-        let s = score(vec![note(0, 100, 60, 0), note(480 * 13, 100, 61, 0), note(480 * 100, 100, 62, 0)], &[(0, 15, 4)], 0);
+        let s =
+            score(vec![note(0, 100, 60, 0), note(480 * 13, 100, 61, 0), note(480 * 100, 100, 62, 0)], &[(0, 15, 4)], 0);
         assert_eq!(round_trip(&s).kept, 3);
     }
 
