@@ -54,8 +54,8 @@ pub struct Normalized {
 
 /// Brings a sound to `target_lufs` (usually [`TARGET_LUFS`]) with a true peak of at most
 /// `ceiling_dbfs` (usually [`TRUE_PEAK_CEILING_DBFS`]): one gain for everything, then, only where
-/// that pushes a peak above the ceiling, the look-ahead limiter; what the limiter took is given
-/// back once. Silence stays as it is.
+/// that pushes a peak above the ceiling, the look-ahead limiter; what the limiter took from
+/// the loudness is given back in at most two more rounds. Silence stays as it is.
 ///
 /// # Errors
 /// As [`integrated_lufs`].
@@ -67,14 +67,14 @@ pub fn normalize(audio: &mut AudioBuffer, target_lufs: f64, ceiling_dbfs: f64) -
         return Ok(done);
     }
     let mut gain_db = target_lufs - before_lufs;
-    // A round of limiting makes the sound softer; a second round with the loss added is close enough.
-    for round in 0..2 {
+    // A round of limiting makes the sound softer: up to two more rounds give back what it took.
+    for round in 0..3 {
         let gain = 10f64.powf(gain_db / 20.0) as f32;
         for_each_channel(&mut audio.channels, |c| c.iter_mut().for_each(|x| *x *= gain));
         done.gain_db += gain_db;
         let least = limit(audio, ceiling);
         done.limited_db -= 20.0 * f64::from(least).log10();
-        if least >= 0.95 || round == 1 {
+        if least >= 0.95 || round == 2 {
             break;
         }
         gain_db = target_lufs - integrated_lufs(audio)?;

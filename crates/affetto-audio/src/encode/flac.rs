@@ -37,9 +37,15 @@ pub fn write_flac(mut out: impl Write, audio: &AudioBuffer, format: SampleFormat
     let config = flacenc::config::Encoder::default().into_verified().map_err(|(_, e)| failed(e.to_string()))?;
     let source =
         flacenc::source::MemSource::from_samples(&samples, channels, usize::from(bits), audio.sample_rate as usize);
-    let stream =
+    let mut stream =
         flacenc::encode_with_fixed_block_size(&config, source, config.block_size).map_err(|e| failed(e.to_string()))?;
     drop(samples);
+    // The last, shorter block does not count for the smallest size: with it counted, readers take
+    // the file for one of variable block sizes.
+    stream
+        .stream_info_mut()
+        .set_block_sizes(config.block_size, config.block_size)
+        .map_err(|e| failed(e.to_string()))?;
     let mut sink = flacenc::bitsink::ByteSink::new();
     stream.write(&mut sink).map_err(|e| failed(e.to_string()))?;
     out.write_all(sink.as_slice())?;

@@ -1,7 +1,10 @@
 //! Bytes to samples: WAV, FLAC, MP3, AAC (ADTS) and Ogg Vorbis, by the crate `symphonia`.
 
+mod wav;
+
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{Cursor, Read};
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
 use symphonia::core::codecs::audio::AudioDecoderOptions;
@@ -19,66 +22,50 @@ pub const DEFAULT_LIMIT_SECONDS: f64 = 3700.0;
 /// Most channels a file may have.
 const MAX_CHANNELS: usize = 32;
 
+/// Most bytes read of a file: an hour of six channels in 32 bits at 96 kHz is more than enough.
+const MAX_BYTES: u64 = 2 << 30;
+
 /// Decodes a whole file, at most [`DEFAULT_LIMIT_SECONDS`] long.
 ///
 /// # Errors
 /// The file cannot be read, is no known sound format, or is too long.
 pub fn decode_file(path: impl AsRef<Path>) -> Result<AudioBuffer> {
     let path = path.as_ref();
-    let file = File::open(path).map_err(|source| AudioError::Open { path: path.into(), source })?;
-    let extension = path.extension().and_then(|e| e.to_str());
-    decode_source(Box::new(file), &path.display().to_string(), extension, DEFAULT_LIMIT_SECONDS)
+    let open = |source| AudioError::Open { path: path.into(), source };
+    let file = File::open(path).map_err(open)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(open)?;
+    decode_bytes(bytes, &path.display().to_string(), DEFAULT_LIMIT_SECONDS)
 }
 
 /// Decodes everything a reader gives. `name` is used in messages; its extension, if any, is a hint.
 /// Sound longer than `limit_seconds` is an error (nothing beyond it is decoded).
 ///
 /// # Errors
+/// Reading fails, not a known sound format, or too long.
+pub fn decode_reader(reader: impl Read, name: &str, limit_seconds: f64) -> Result<AudioBuffer> {
+    let mut bytes = Vec::new();
+    let open = |source| AudioError::Open { path: name.into(), source };
+    reader.take(MAX_BYTES).read_to_end(&mut bytes).map_err(open)?;
+    decode_bytes(bytes, name, limit_seconds)
+}
+
+/// Decodes a file in memory; arguments and errors as [`decode_reader`].
+///
+/// # Errors
 /// Not a known sound format, or too long.
-pub fn decode_reader(
-    reader: impl Read + Seek + Send + Sync + 'static,
-    name: &str,
-    limit_seconds: f64,
-) -> Result<AudioBuffer> {
+pub fn decode_bytes(bytes: Vec<u8>, name: &str, limit_seconds: f64) -> Result<AudioBuffer> {
+    if wav::is_wav(&bytes) {
+        return wav::read(&bytes, MAX_CHANNELS, limit_seconds).map_err(|stop| match stop {
+            wav::Stop::Bad(why) => AudioError::Decode { name: name.to_owned(), why },
+            wav::Stop::TooLong => AudioError::TooLong { name: name.to_owned(), limit: limit_seconds },
+        });
+    }
     let extension = Path::new(name).extension().and_then(|e| e.to_str());
-    decode_source(Box::new(Seekable::new(reader)?), name, extension, limit_seconds)
-}
-
-/// A reader with a known length, as the prober wants it.
-struct Seekable<R> {
-    inner: R,
-    length: u64,
-}
-
-impl<R: Read + Seek> Seekable<R> {
-    fn new(mut inner: R) -> Result<Self> {
-        let here = inner.stream_position()?;
-        let length = inner.seek(std::io::SeekFrom::End(0))?;
-        inner.seek(std::io::SeekFrom::Start(here))?;
-        Ok(Seekable { inner, length })
-    }
-}
-
-impl<R: Read> Read for Seekable<R> {
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        self.inner.read(buf)
-    }
-}
-
-impl<R: Seek> Seek for Seekable<R> {
-    fn seek(&mut self, pos: std::io::SeekFrom) -> std::io::Result<u64> {
-        self.inner.seek(pos)
-    }
-}
-
-impl<R: Read + Seek + Send + Sync> MediaSource for Seekable<R> {
-    fn is_seekable(&self) -> bool {
-        true
-    }
-
-    fn byte_len(&self) -> Option<u64> {
-        Some(self.length)
-    }
+    let source = Box::new(Cursor::new(bytes));
+    // The decoders are meant not to panic; should one do so on a hostile file, it is still only a bad file.
+    std::panic::catch_unwind(AssertUnwindSafe(|| decode_source(source, name, extension, limit_seconds)))
+        .unwrap_or_else(|_| Err(AudioError::Decode { name: name.to_owned(), why: "the decoder gave up".into() }))
 }
 
 fn decode_source(
