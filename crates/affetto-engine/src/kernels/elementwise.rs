@@ -1,0 +1,252 @@
+//! Loops over slices of numbers, written plainly once and compiled for each instruction set.
+
+use super::Isa;
+
+/// Lanes of partial sums; a fixed number, so that every instruction set adds in the same order.
+const LANES: usize = 16;
+
+/// Defines a function that runs `$body` compiled for the best instruction set.
+macro_rules! by_isa {
+    ($(#[$doc:meta])* $name:ident, $body:ident, ($($arg:ident: $ty:ty),*) $(-> $ret:ty)?) => {
+        $(#[$doc])*
+        pub(crate) fn $name(isa: Isa, $($arg: $ty),*) $(-> $ret)? {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma,avx512f,avx512bw")]
+                fn avx512($($arg: $ty),*) $(-> $ret)? { $body($($arg),*) }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $ty),*) $(-> $ret)? { $body($($arg),*) }
+                match isa {
+                    // SAFETY: `isa` comes from `Isa::available`, which asked the machine.
+                    Isa::Avx512 | Isa::Avx512Vnni => return unsafe { avx512($($arg),*) },
+                    // SAFETY: as above.
+                    Isa::Avx2 => return unsafe { avx2($($arg),*) },
+                    Isa::Scalar => {}
+                }
+            }
+            let _ = isa;
+            $body($($arg),*)
+        }
+    };
+}
+
+/// e^x with a relative error below 2e-7; 0 below -87, saturated above 88. NaN gives an unspecified number.
+#[inline(always)]
+pub(crate) fn exp(x: f32) -> f32 {
+    // x = n·ln 2 + r with |r| ≤ ln 2 / 2; the Taylor series of e^r to r^7; 2^n through the exponent bits. Adding and
+    // taking away 1.5·2^23 rounds to the nearest whole number.
+    const ROUND: f32 = 12_582_912.0;
+    let clamped = x.clamp(-87.0, 88.0);
+    let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = (clamped - n * 0.693_359_4) + n * 2.121_944_4e-4;
+    let mut p = 1.0 / 5040.0;
+    p = p * r + 1.0 / 720.0;
+    p = p * r + 1.0 / 120.0;
+    p = p * r + 1.0 / 24.0;
+    p = p * r + 1.0 / 6.0;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
+    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
+    let value = p * f32::from_bits(exponent);
+    if x < -87.0 { 0.0 } else { value }
+}
+
+/// The error function, absolute error below 3e-7 (Abramowitz and Stegun 7.1.26).
+#[inline(always)]
+pub(crate) fn erf(x: f32) -> f32 {
+    let a = x.abs();
+    let t = 1.0 / (1.0 + 0.327_591_1 * a);
+    let mut p = 1.061_405_4;
+    p = p * t - 1.453_152;
+    p = p * t + 1.421_413_7;
+    p = p * t - 0.284_496_74;
+    p = p * t + 0.254_829_6;
+    (1.0 - p * t * exp(-a * a)).copysign(x)
+}
+
+#[inline(always)]
+fn gelu_body(x: &mut [f32]) {
+    for v in x {
+        *v = 0.5 * *v * (1.0 + erf(*v * std::f32::consts::FRAC_1_SQRT_2));
+    }
+}
+
+by_isa!(
+    /// x ← x·Φ(x), the exact GELU.
+    gelu, gelu_body, (x: &mut [f32])
+);
+
+#[inline(always)]
+fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, &v) in lanes.iter_mut().zip(chunk) {
+            *lane += f(v);
+        }
+    }
+    for (lane, &v) in lanes.iter_mut().zip(rest) {
+        *lane += f(v);
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+#[inline(always)]
+fn max(x: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, &v) in lanes.iter_mut().zip(chunk) {
+            *lane = if v > *lane { v } else { *lane };
+        }
+    }
+    lanes.into_iter().chain(rest.iter().copied()).fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a })
+}
+
+#[inline(always)]
+fn softmax_body(x: &mut [f32], factor: f32) {
+    let top = max(x);
+    if top == f32::NEG_INFINITY {
+        x.fill(0.0);
+        return;
+    }
+    for v in x.iter_mut() {
+        *v = exp((*v - top) * factor);
+    }
+    let scale = 1.0 / sum(x, |v| v);
+    for v in x {
+        *v *= scale;
+    }
+}
+
+by_isa!(
+    /// x ← softmax(factor·x) with factor > 0. Where all are -∞ the result is all zeros.
+    softmax, softmax_body, (x: &mut [f32], factor: f32)
+);
+
+#[inline(always)]
+fn layer_norm_body(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
+    let n = x.len() as f32;
+    let mean = sum(x, |v| v) / n;
+    let variance = sum(x, |v| (v - mean) * (v - mean)) / n;
+    let scale = 1.0 / (variance + eps).sqrt();
+    for (((o, &v), &w), &b) in out.iter_mut().zip(x).zip(weight).zip(bias) {
+        *o = (v - mean) * scale * w + b;
+    }
+}
+
+by_isa!(
+    /// One row of a layer norm.
+    layer_norm, layer_norm_body, (x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32])
+);
+
+#[inline(always)]
+fn add_body(x: &mut [f32], y: &[f32]) {
+    for (a, &b) in x.iter_mut().zip(y) {
+        *a += b;
+    }
+}
+
+by_isa!(
+    /// x ← x + y.
+    add, add_body, (x: &mut [f32], y: &[f32])
+);
+
+#[inline(always)]
+fn quantise_body(x: &[f32], top: f32, out: &mut [i16]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, &v) in lanes.iter_mut().zip(chunk) {
+            *lane = if v.abs() > *lane { v.abs() } else { *lane };
+        }
+    }
+    let largest = lanes.into_iter().chain(rest.iter().map(|v| v.abs())).fold(0.0f32, |a, b| if b > a { b } else { a });
+    // Not a number, infinite or zero: nothing to quantise.
+    if !(largest > 0.0 && largest < f32::INFINITY) {
+        out.fill(0);
+        return if largest == 0.0 { 0.0 } else { f32::NAN };
+    }
+    let factor = top / largest;
+    for (o, &v) in out.iter_mut().zip(x) {
+        // Rounds to the nearest whole number: |v·factor| ≤ 32767 fits the mantissa's lowest bits.
+        let bits = (v * factor + 12_582_912.0).to_bits();
+        *o = bits as i16;
+    }
+    out[x.len()..].fill(0);
+    largest / top
+}
+
+by_isa!(
+    /// Writes round(x·top/max|x|) and gives the scale that leads back; `out` may be longer and is filled with zeros.
+    quantise, quantise_body, (x: &[f32], top: f32, out: &mut [i16]) -> f32
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_close_to_the_standard_librarys() {
+        for i in -8600..8700 {
+            let x = i as f32 * 0.01;
+            let (got, want) = (f64::from(exp(x)), f64::from(x).exp());
+            assert!(((got - want) / want).abs() < 3e-7, "exp({x}) = {got}, expected {want}");
+        }
+        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp(-200.0), 0.0);
+        assert_eq!(exp(0.0), 1.0);
+    }
+
+    #[test]
+    fn erf_has_known_values() {
+        for (x, want) in [
+            (0.0, 0.0),
+            (0.1, 0.112_462_916),
+            (0.5, 0.520_499_9),
+            (1.0, 0.842_700_8),
+            (2.0, 0.995_322_3),
+            (-1.0, -0.842_700_8),
+            (5.0, 1.0),
+        ] {
+            assert!((erf(x) - want).abs() < 5e-7, "erf({x}) = {}", erf(x));
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_agrees() {
+        let x: Vec<f32> = (0..75).map(|i| ((i * 37 % 75) as f32 - 37.0) * 0.11).collect();
+        let ones = vec![1.5; 75];
+        for isa in Isa::available() {
+            for f in [gelu as fn(Isa, &mut [f32]), |i, x: &mut [f32]| softmax(i, x, 0.3)] {
+                let (mut a, mut b) = (x.clone(), x.clone());
+                f(Isa::Scalar, &mut a);
+                f(isa, &mut b);
+                for (a, b) in a.iter().zip(&b) {
+                    assert!((a - b).abs() < 2e-6, "{isa:?}: {a} {b}");
+                }
+            }
+            let (mut a, mut b) = (x.clone(), x.clone());
+            layer_norm(Isa::Scalar, &x, &ones, &ones, 1e-5, &mut a);
+            layer_norm(isa, &x, &ones, &ones, 1e-5, &mut b);
+            for (a, b) in a.iter().zip(&b) {
+                assert!((a - b).abs() < 2e-6);
+            }
+            let mut q = vec![7i16; 80];
+            let scale = quantise(isa, &x, 32767.0, &mut q);
+            for (i, &v) in x.iter().enumerate() {
+                assert!((f32::from(q[i]) * scale - v).abs() <= scale * 0.51);
+            }
+            assert!(q[75..].iter().all(|&v| v == 0));
+        }
+    }
+}
