@@ -1,4 +1,8 @@
 //! What came out: emotion judges on notes and on sound, symbolic metrics, copying, statistics.
 
 pub mod features;
+pub mod notes;
+pub mod ridge;
 pub mod stats;
+
+pub use notes::{EmotionReading, JudgeError, NotesJudge};
