@@ -1,1 +1,8 @@
-//! See ARCHITECTURE.md.
+//! Networks on the engine. Each loads a published tensor layout from a
+//! [`Checkpoint`](affetto_engine::Checkpoint).
+
+pub mod error;
+pub mod minilm;
+pub mod musicnn;
+
+pub use error::ModelError;

@@ -1,0 +1,24 @@
+//! What can go wrong in this crate.
+
+use affetto_engine::EngineError;
+
+/// An error of a network: of its checkpoint, its vocabulary or its input.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The engine refused a checkpoint or a size.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A vocabulary of word pieces is not one.
+    #[error("vocab.txt: {0}; give the file that belongs to the model")]
+    Vocabulary(String),
+    /// An input has another size than the network takes.
+    #[error("{what}: expected {expected}, found {found}")]
+    Input {
+        /// What was given.
+        what: &'static str,
+        /// What is taken.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+}
