@@ -2,6 +2,12 @@
 
 pub mod conditions;
 pub mod emotion;
+pub mod encoder;
+pub mod lexicon;
+pub mod prior;
+pub mod words;
 
 pub use conditions::{Conditions, MeterClass, SegmentConditions, scalar_features};
 pub use emotion::{Emotion, EmotionCurve, EmotionError};
+pub use lexicon::{Lexicon, LexiconError};
+pub use words::{WordsHead, WordsReading};

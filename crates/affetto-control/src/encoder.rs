@@ -1,0 +1,167 @@
+//! Conditions → the sequence of tokens that the score family's cross-attention reads.
+
+use affetto_engine::{Checkpoint, Embedding, EngineError, Linear, Precision, activation};
+use affetto_score::Instrument;
+
+use crate::conditions::{
+    Conditions, EMOTION_TOKENS, MAX_INSTRUMENTS, MAX_TEXT_TOKENS, MeterClass, SCALAR_FEATURES, density_scalar,
+    key_index, scalar_features, tempo_scalar,
+};
+use crate::emotion::Emotion;
+
+/// Width of a text encoder's token state.
+pub const TEXT_WIDTH: usize = 384;
+/// Width of the AV encoder's hidden layer.
+pub const AV_HIDDEN: usize = 128;
+
+/// Kinds of condition token, in the order of the rows of `conditions.type.weight`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// A word piece.
+    Text,
+    /// Tempo.
+    Tempo,
+    /// Onset density.
+    Density,
+    /// Key.
+    Key,
+    /// Meter.
+    Meter,
+    /// One instrument.
+    Instrument,
+    /// One of the AV encoder's tokens.
+    Emotion,
+    /// Bars left until the end.
+    Closing,
+}
+
+impl TokenKind {
+    /// Number of kinds.
+    pub const COUNT: usize = 8;
+}
+
+/// The AV encoder: (valence, arousal) → [`EMOTION_TOKENS`] condition tokens (LARA-Gen's trainable emotion encoder;
+/// here an MLP on [`scalar_features`]).
+pub struct AvEncoder {
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl AvEncoder {
+    fn load(checkpoint: &Checkpoint, hidden_size: usize) -> Result<AvEncoder, EngineError> {
+        let layer = |name: &str, inputs, outputs| {
+            Linear::load(checkpoint, &format!("conditions.av.{name}"), outputs, inputs, true, Precision::F32)
+        };
+        Ok(AvEncoder {
+            fc1: layer("fc1", 2 * SCALAR_FEATURES, AV_HIDDEN)?,
+            fc2: layer("fc2", AV_HIDDEN, EMOTION_TOKENS * hidden_size)?,
+        })
+    }
+
+    /// The tokens of one feeling, `[EMOTION_TOKENS × hidden size]`.
+    pub fn encode(&self, emotion: Emotion) -> Vec<f32> {
+        let features = [scalar_features(emotion.valence), scalar_features(emotion.arousal)].concat();
+        let mut hidden = self.fc1.forward(&features, 1);
+        activation::gelu(&mut hidden);
+        self.fc2.forward(&hidden, 1)
+    }
+}
+
+/// Makes condition tokens; see the table "Conditions of the score family" in ARCHITECTURE.md.
+pub struct ConditionEncoder {
+    hidden_size: usize,
+    text: Linear,
+    tempo: Linear,
+    density: Linear,
+    key: Embedding,
+    meter: Embedding,
+    instrument: Embedding,
+    av: AvEncoder,
+    closing: Embedding,
+    kinds: Embedding,
+}
+
+impl ConditionEncoder {
+    /// Loads the `conditions.*` tensors of a checkpoint whose model is `hidden_size` wide.
+    ///
+    /// # Errors
+    /// A tensor that is missing or has another shape.
+    pub fn load(checkpoint: &Checkpoint, hidden_size: usize) -> Result<ConditionEncoder, EngineError> {
+        let linear = |name: &str, inputs| {
+            Linear::load(checkpoint, &format!("conditions.{name}"), hidden_size, inputs, true, Precision::F32)
+        };
+        let embedding =
+            |name: &str, rows| Embedding::load(checkpoint, &format!("conditions.{name}.weight"), rows, hidden_size);
+        Ok(ConditionEncoder {
+            hidden_size,
+            text: linear("text_proj", TEXT_WIDTH)?,
+            tempo: linear("tempo", SCALAR_FEATURES)?,
+            density: linear("density", SCALAR_FEATURES)?,
+            key: embedding("key", 24)?,
+            meter: embedding("meter", MeterClass::ALL.len())?,
+            instrument: embedding("instrument", Instrument::COUNT)?,
+            av: AvEncoder::load(checkpoint, hidden_size)?,
+            closing: embedding("closing", 5)?,
+            kinds: embedding("type", TokenKind::COUNT)?,
+        })
+    }
+
+    /// The tokens of `conditions`, `[tokens × hidden size]`; empty if nothing is given. What is not given has no
+    /// token: the model does not see it.
+    ///
+    /// # Errors
+    /// A text that is not a multiple of [`TEXT_WIDTH`] wide.
+    pub fn encode(&self, conditions: &Conditions) -> Result<Vec<f32>, EngineError> {
+        let mut tokens = Vec::new();
+        let words = (conditions.text_states.len() / TEXT_WIDTH).min(MAX_TEXT_TOKENS);
+        if words > 0 {
+            let states = self.text.forward(&conditions.text_states[..words * TEXT_WIDTH], words);
+            self.push(&mut tokens, TokenKind::Text, &states)?;
+        }
+        if let Some(bpm) = conditions.tempo_bpm {
+            let token = self.tempo.forward(&scalar_features(tempo_scalar(bpm)), 1);
+            self.push(&mut tokens, TokenKind::Tempo, &token)?;
+        }
+        if let Some(key) = conditions.key {
+            self.push_row(&mut tokens, TokenKind::Key, &self.key, key_index(key))?;
+        }
+        if let Some(meter) = conditions.meter {
+            self.push_row(&mut tokens, TokenKind::Meter, &self.meter, meter.index())?;
+        }
+        for instrument in conditions.instruments.iter().take(MAX_INSTRUMENTS) {
+            self.push_row(&mut tokens, TokenKind::Instrument, &self.instrument, usize::from(instrument.0))?;
+        }
+        if let Some(emotion) = conditions.segment.emotion {
+            self.push(&mut tokens, TokenKind::Emotion, &self.av.encode(emotion))?;
+        }
+        if let Some(density) = conditions.segment.density {
+            let token = self.density.forward(&scalar_features(density_scalar(density)), 1);
+            self.push(&mut tokens, TokenKind::Density, &token)?;
+        }
+        if let Some(closing) = conditions.segment.closing {
+            self.push_row(&mut tokens, TokenKind::Closing, &self.closing, usize::from(closing.min(4)))?;
+        }
+        Ok(tokens)
+    }
+
+    fn push_row(
+        &self,
+        tokens: &mut Vec<f32>,
+        kind: TokenKind,
+        table: &Embedding,
+        row: usize,
+    ) -> Result<(), EngineError> {
+        let mut token = vec![0.0; self.hidden_size];
+        table.get(row, &mut token)?;
+        self.push(tokens, kind, &token)
+    }
+
+    fn push(&self, tokens: &mut Vec<f32>, kind: TokenKind, states: &[f32]) -> Result<(), EngineError> {
+        let mut kind_vector = vec![0.0; self.hidden_size];
+        self.kinds.get(kind as usize, &mut kind_vector)?;
+        for state in states.chunks_exact(self.hidden_size) {
+            tokens.extend(state.iter().zip(&kind_vector).map(|(x, k)| x + k));
+        }
+        Ok(())
+    }
+}
