@@ -34,20 +34,15 @@ impl Linear {
         Linear::new(weight, bias)
     }
 
-    /// Several matrices over the same input as one, their outputs side by side, without bias.
+    /// Reads several tensors `(name, outputs)` over the same inputs as one layer without bias, their outputs side by
+    /// side. The names are whole (with `.weight`).
     pub fn load_joined(
         checkpoint: &Checkpoint,
-        names: &[&str],
-        outputs: usize,
+        parts: &[(impl AsRef<str>, usize)],
         inputs: usize,
         precision: Precision,
     ) -> Result<Self, EngineError> {
-        let mut all = Vec::with_capacity(names.len() * outputs * inputs);
-        for name in names {
-            all.extend(checkpoint.tensor_f32(&format!("{name}.weight"), &[outputs, inputs])?);
-        }
-        let weight = PackedMatrix::pack(&all, names.len() * outputs, inputs, precision)?;
-        Linear::new(weight, None)
+        Linear::new(PackedMatrix::load_joined(checkpoint, parts, inputs, precision)?, None)
     }
 
     /// Outputs.

@@ -7,13 +7,16 @@
 pub mod activation;
 pub mod attention;
 pub mod checkpoint;
+pub mod delay;
 pub mod error;
 mod kernels;
 pub mod layers;
 pub mod matmul;
+pub mod sampling;
 pub mod threads;
 
 pub use checkpoint::Checkpoint;
+pub use delay::DelayPattern;
 pub use error::EngineError;
 pub use kernels::Isa;
 pub use layers::{Embedding, LayerNorm, Linear};

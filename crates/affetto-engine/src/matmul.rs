@@ -123,14 +123,30 @@ impl PackedMatrix {
         inputs: usize,
         precision: Precision,
     ) -> Result<Self, EngineError> {
-        let tensor = checkpoint.stored_shaped(name, &[outputs, inputs])?;
-        if tensor.stored() == Stored::I8 && precision == Precision::Int8 {
-            let bytes = tensor.bytes();
-            let scale = tensor.row_scales().to_vec();
+        Self::load_joined(checkpoint, &[(name, outputs)], inputs, precision)
+    }
+
+    /// Reads several tensors `(name, outputs)` over the same inputs as one matrix, their outputs one after another.
+    pub fn load_joined(
+        checkpoint: &Checkpoint,
+        parts: &[(impl AsRef<str>, usize)],
+        inputs: usize,
+        precision: Precision,
+    ) -> Result<Self, EngineError> {
+        let tensors = parts
+            .iter()
+            .map(|(name, outputs)| checkpoint.stored_shaped(name.as_ref(), &[*outputs, inputs]))
+            .collect::<Result<Vec<_>, _>>()?;
+        let outputs = parts.iter().map(|part| part.1).sum();
+        let stored_int8 = tensors.iter().all(|t| t.stored() == Stored::I8);
+        if stored_int8 && precision == Precision::Int8 {
+            let scale = tensors.iter().flat_map(|t| t.row_scales()).copied().collect();
+            let bytes: Vec<u8> = tensors.iter().flat_map(|t| t.bytes()).copied().collect();
             // -128 would break the bound on the sums; it is no value of a symmetric quantisation.
             return Self::pack_int8(outputs, inputs, scale, |o, i| (bytes[o * inputs + i] as i8).max(-127));
         }
-        Self::pack(&tensor.to_f32(), outputs, inputs, precision)
+        let all: Vec<f32> = tensors.iter().flat_map(|t| t.to_f32()).collect();
+        Self::pack(&all, outputs, inputs, precision)
     }
 
     /// Outputs, the rows of the matrix.
