@@ -26,6 +26,32 @@ pub const VELOCITY_SD: f64 = 16.0;
 pub static NAMES: LazyLock<Vec<&'static str>> =
     LazyLock::new(|| [&rhythm::NAMES[..], &pitch::NAMES[..], &tonal::NAMES[..], &melody::NAMES[..]].concat());
 
+/// What a feature is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Time and touch: density, regularity, length, loudness.
+    Rhythm,
+    /// Register and texture.
+    Register,
+    /// Key, mode and harmony.
+    Tonal,
+    /// The top line.
+    Melody,
+}
+
+/// What the feature at `index` in [`NAMES`] is about.
+pub fn group(index: usize) -> Group {
+    let register = rhythm::NAMES.len();
+    let tonal = register + pitch::NAMES.len();
+    let melody = tonal + tonal::NAMES.len();
+    match index {
+        i if i < register => Group::Rhythm,
+        i if i < tonal => Group::Register,
+        i if i < melody => Group::Tonal,
+        _ => Group::Melody,
+    }
+}
+
 /// The features of the span `[start_seconds, end_seconds)` of `score`, as many as [`NAMES`].
 ///
 /// Notes belong to the span they start in. For many spans of one score make a [`Timeline`] once

@@ -1,4 +1,10 @@
+use super::fit::deal;
 use super::*;
+use crate::stats;
+
+fn options(lambdas: &[f64]) -> RidgeOptions {
+    RidgeOptions { folds: 5, lambdas: lambdas.to_vec(), penalties: Vec::new() }
+}
 
 /// y = 2·a − b, feature c is noise; groups of four.
 fn samples() -> Samples {
@@ -15,7 +21,7 @@ fn samples() -> Samples {
 #[test]
 fn a_line_is_found_and_noise_left_out() {
     let samples = samples();
-    let fit = fit(&["a", "b", "c"], &samples, 5, &[1e-4, 1e-2, 1.0]).unwrap();
+    let fit = fit(&["a", "b", "c"], &samples, &options(&[1e-4, 1e-2, 1.0])).unwrap();
     let m = &fit.model;
     assert!((m.weights[0] / m.scale[0] - 2.0).abs() < 0.05, "{:?}", m.weights);
     assert!((m.weights[1] / m.scale[1] + 0.1).abs() < 0.005);
@@ -27,7 +33,7 @@ fn a_line_is_found_and_noise_left_out() {
 #[test]
 fn the_map_spreads_the_label_set_evenly() {
     let samples = samples();
-    let fit = fit(&["a", "b", "c"], &samples, 5, &[1e-3]).unwrap();
+    let fit = fit(&["a", "b", "c"], &samples, &options(&[1e-3])).unwrap();
     let heard: Vec<f64> = fit.out_of_fold.iter().map(|&r| fit.model.map(r)).collect();
     let outer = heard.iter().filter(|h| h.abs() > 0.8).count() as f64 / heard.len() as f64;
     assert!((outer - 0.2).abs() < 0.03, "{outer}");
@@ -47,8 +53,8 @@ fn groups_stay_whole_and_weights_count() {
     heavy.weights[7] = 2.0;
     let mut twice = samples.clone();
     twice.push(samples.features[7].clone(), samples.targets[7], 1.0, &samples.groups[7]);
-    let a = fit(&["a", "b", "c"], &heavy, 5, &[0.1]).unwrap().model;
-    let b = fit(&["a", "b", "c"], &twice, 5, &[0.1]).unwrap().model;
+    let a = fit(&["a", "b", "c"], &heavy, &options(&[0.1])).unwrap().model;
+    let b = fit(&["a", "b", "c"], &twice, &options(&[0.1])).unwrap().model;
     for i in 0..3 {
         assert!((a.weights[i] - b.weights[i]).abs() < 1e-9);
     }
@@ -56,7 +62,7 @@ fn groups_stay_whole_and_weights_count() {
 
 #[test]
 fn damaged_models_are_named() {
-    let good = fit(&["a", "b", "c"], &samples(), 5, &[0.1]).unwrap().model;
+    let good = fit(&["a", "b", "c"], &samples(), &options(&[0.1])).unwrap().model;
     assert!(good.check(Some(&["a", "b", "c"])).is_ok());
     assert!(matches!(good.check(Some(&["a", "x", "c"])), Err(RidgeError::Names { at: 1, .. })));
     let mut bad = good.clone();
@@ -67,4 +73,14 @@ fn damaged_models_are_named() {
     assert!(bad.check(None).unwrap_err().to_string().contains("2 numbers in weights, expected 3"));
     let again: RidgeModel = serde_json::from_str(&serde_json::to_string(&good).unwrap()).unwrap();
     assert!((again.raw(&[0.2, 0.1, 0.0]) - good.raw(&[0.2, 0.1, 0.0])).abs() < 1e-12);
+}
+
+#[test]
+fn a_dear_feature_gets_less_weight() {
+    let mut dear = options(&[0.1]);
+    let plain = fit(&["a", "b", "c"], &samples(), &dear).unwrap().model;
+    dear.penalties = vec![100.0];
+    let model = fit(&["a", "b", "c"], &samples(), &dear).unwrap().model;
+    assert!(model.weights[0].abs() < 0.3 * plain.weights[0].abs());
+    assert!((model.weights[1] - plain.weights[1]).abs() < 0.1);
 }
