@@ -1,6 +1,8 @@
 //! What came out: emotion judges on notes and on sound, symbolic metrics, copying, statistics.
 
+pub mod copying;
 pub mod features;
+pub mod metrics;
 pub mod notes;
 pub mod ridge;
 pub mod stats;
