@@ -1,0 +1,7 @@
+//! MusicXML: plain (`.musicxml`, `.xml`) and compressed (`.mxl`).
+
+mod container;
+mod part;
+mod read;
+
+pub use read::{MusicXml, read};
