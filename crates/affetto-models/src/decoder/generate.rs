@@ -1,0 +1,166 @@
+//! The loop that samples rows.
+
+use affetto_engine::sampling::StreamSampling;
+
+use super::config::DecoderConfig;
+use super::forward::Scratch;
+use super::lm::DecoderLm;
+use super::take::{Conditions, Progress, Take, step};
+use crate::error::ModelError;
+
+/// What steers a take while it is sampled. Everything it is told of is in [`Progress`].
+///
+/// In step `s` the network has read what is known of the rows up to `s - 1` and predicts, of a stream with delay `D`,
+/// the code of row `s - D`. Streams with longer delays are sampled first, so a mask sees all older codes.
+pub trait Guide {
+    /// Rows the take shall have, prompt included, once that is known. Codes beyond are not sampled.
+    fn length(&mut self, progress: &Progress) -> Option<usize>;
+
+    /// New conditions that hold from the step about to be read ([`Progress::step`]), or none to go on with the old. It
+    /// is asked before every step, those of the prompt too, in order; at step 0 it gives the first.
+    ///
+    /// # Errors
+    /// When the conditions cannot be made.
+    fn conditions(&mut self, progress: &Progress) -> Result<Option<Conditions>, ModelError> {
+        let _ = progress;
+        Ok(None)
+    }
+
+    /// Clears the marks of the tokens that must not be picked for `stream` in `row`; all are set when it is called.
+    fn mask(&mut self, progress: &Progress, row: usize, stream: usize, allowed: &mut [bool]) {
+        let _ = (progress, row, stream, allowed);
+    }
+
+    /// The row at which a new window shall begin when the old one is full: `earliest` or a later complete row.
+    fn window(&mut self, progress: &Progress, earliest: usize) -> usize {
+        let _ = progress;
+        earliest
+    }
+
+    /// Rewrites the codes the network shall read of the window's first row, where they say something about the row
+    /// before it. The take itself keeps its codes.
+    fn reopen(&mut self, progress: &Progress, row: usize, codes: &mut [u32]) {
+        let _ = (progress, row, codes);
+    }
+}
+
+/// How a take is sampled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Scale of classifier-free guidance; 1 is none, and halves the work.
+    pub guidance: f32,
+    /// One for each stream, or a single one for all.
+    pub sampling: Vec<StreamSampling>,
+    /// The seed.
+    pub seed: u64,
+    /// The number of the take under the seed.
+    pub take: u64,
+    /// Rows after which the take ends whatever the guide says.
+    pub max_rows: usize,
+    /// Steps that are kept when the window slides; none keeps half the window.
+    pub keep: Option<usize>,
+}
+
+impl Default for Settings {
+    /// MusicGen's sampling with guidance 3, seed 0, at most 65,536 rows.
+    fn default() -> Self {
+        Settings {
+            guidance: 3.0,
+            sampling: vec![StreamSampling::default()],
+            seed: 0,
+            take: 0,
+            max_rows: 1 << 16,
+            keep: None,
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn check(&self, config: &DecoderConfig) -> Result<(), ModelError> {
+        let wrong = |what, expected: String, found: String| Err(ModelError::Input { what, expected, found });
+        if !self.guidance.is_finite() {
+            return wrong("guidance", "a finite number".into(), self.guidance.to_string());
+        }
+        if self.sampling.len() != 1 && self.sampling.len() != config.streams() {
+            return wrong("sampling settings", format!("1 or {}", config.streams()), self.sampling.len().to_string());
+        }
+        for sampling in &self.sampling {
+            sampling.check()?;
+        }
+        if let Some(keep) = self.keep.filter(|&keep| keep == 0 || keep >= config.max_window) {
+            return wrong("steps kept", format!("1 to {}", config.max_window - 1), keep.to_string());
+        }
+        Ok(())
+    }
+
+    pub(super) fn sampling_of(&self, stream: usize) -> &StreamSampling {
+        &self.sampling[stream.min(self.sampling.len() - 1)]
+    }
+
+    pub(super) fn keep_steps(&self, config: &DecoderConfig) -> usize {
+        self.keep.unwrap_or(config.max_window / 2)
+    }
+}
+
+/// Samples one take: continues `prompt` (whole rows `[n, K]`, or none) until the guide's length. `on_row` is given each
+/// new row's number and codes as soon as they are complete. The answer is all rows, prompt included, `[rows, K]`.
+///
+/// # Errors
+/// When settings, prompt or conditions do not fit the network, or a mask leaves nothing to pick.
+pub fn generate(
+    lm: &DecoderLm,
+    settings: &Settings,
+    prompt: &[u32],
+    guide: &mut dyn Guide,
+    mut on_row: impl FnMut(usize, &[u32]),
+) -> Result<Vec<u32>, ModelError> {
+    let mut take = Take::new(lm, settings.clone(), prompt)?;
+    let mut row = prompt.len() / lm.config().streams();
+    let mut scratch = Scratch::default();
+    while let Some(codes) = take.next_row(lm, guide, &mut scratch)? {
+        on_row(row, &codes);
+        row += 1;
+    }
+    let length = take.length(guide);
+    Ok(take.into_codes(length))
+}
+
+/// Samples several takes at once, each with its own settings and guide; they share every reading of the weights.
+/// `on_row` is also given the take's number. The answer has the rows of each take.
+///
+/// # Errors
+/// As [`generate()`].
+pub fn generate_many(
+    lm: &DecoderLm,
+    takes: &mut [(Settings, &mut dyn Guide)],
+    mut on_row: impl FnMut(usize, usize, &[u32]),
+) -> Result<Vec<Vec<u32>>, ModelError> {
+    let mut scratch = Scratch::default();
+    let mut states =
+        takes.iter().map(|(settings, _)| Take::new(lm, settings.clone(), &[])).collect::<Result<Vec<_>, _>>()?;
+    let mut rows = vec![0; states.len()];
+    loop {
+        for (i, (take, (_, guide))) in states.iter_mut().zip(takes.iter_mut()).enumerate() {
+            while let Some(codes) = take.emit(&mut **guide) {
+                on_row(i, rows[i], &codes);
+                rows[i] += 1;
+            }
+        }
+        let mut pairs: Vec<(&mut Take, &mut dyn Guide)> = states
+            .iter_mut()
+            .zip(takes.iter_mut())
+            .map(|(take, (_, guide))| (take, &mut **guide as &mut dyn Guide))
+            .collect();
+        if !step(lm, &mut pairs, &mut scratch)? {
+            break;
+        }
+    }
+    Ok(states
+        .into_iter()
+        .zip(takes.iter_mut())
+        .map(|(take, (_, guide))| {
+            let length = take.length(&mut **guide);
+            take.into_codes(length)
+        })
+        .collect())
+}

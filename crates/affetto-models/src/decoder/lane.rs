@@ -1,0 +1,53 @@
+//! One sequence in progress.
+
+use std::sync::Arc;
+
+use affetto_engine::attention::KvCache;
+
+use super::cross::CrossCache;
+use super::lm::DecoderLm;
+
+/// One sequence in progress: the keys and values of the steps read so far, and its conditions. Guidance uses two lanes
+/// a take, one with conditions and one without; they are computed together and share the weights' way through the
+/// cache.
+#[derive(Clone)]
+pub struct Lane {
+    pub(super) caches: Vec<KvCache>,
+    pub(super) cross: Option<Arc<CrossCache>>,
+}
+
+impl Lane {
+    /// An empty lane with room for `config.max_window` steps.
+    pub fn new(lm: &DecoderLm) -> Self {
+        Lane::with_capacity(lm, lm.config.max_window)
+    }
+
+    /// An empty lane with room for `steps` steps, at most `config.max_window`.
+    pub fn with_capacity(lm: &DecoderLm, steps: usize) -> Self {
+        let config = &lm.config;
+        let heads = config.num_attention_heads;
+        let steps = steps.min(config.max_window);
+        let cache = KvCache::new(heads, config.hidden_size / heads, steps);
+        Lane { caches: vec![cache; config.num_hidden_layers], cross: None }
+    }
+
+    /// Steps read so far: the position of the next.
+    pub fn len(&self) -> usize {
+        self.caches.first().map_or(0, KvCache::len)
+    }
+
+    /// Whether no step was read.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets the steps from `len` on.
+    pub fn truncate(&mut self, len: usize) {
+        self.caches.iter_mut().for_each(|cache| cache.truncate(len));
+    }
+
+    /// Exchanges the conditions that the steps from now on attend to. `None` and an empty cache are the same.
+    pub fn set_cross(&mut self, cross: Option<Arc<CrossCache>>) {
+        self.cross = cross.filter(|c| !c.is_empty());
+    }
+}

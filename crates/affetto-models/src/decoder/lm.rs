@@ -1,0 +1,126 @@
+//! The weights of a decoder.
+
+use affetto_engine::{Checkpoint, Embedding, LayerNorm, Linear, Precision};
+
+use super::config::DecoderConfig;
+use crate::error::ModelError;
+
+/// ε of all layer norms.
+const EPS: f32 = 1e-5;
+
+/// One transformer layer. Projections that read the same input are one matrix.
+pub(super) struct Layer {
+    pub self_norm: LayerNorm,
+    /// d → 3d: queries, keys, values.
+    pub self_qkv: Linear,
+    pub self_out: Linear,
+    pub cross_norm: LayerNorm,
+    pub cross_q: Linear,
+    /// d → 2d: keys, values of the condition tokens.
+    pub cross_kv: Linear,
+    pub cross_out: Linear,
+    pub ffn_norm: LayerNorm,
+    pub fc1: Linear,
+    pub fc2: Linear,
+}
+
+/// A decoder's weights. It is shared by all sequences; see [`Lane`](super::Lane) for what belongs to one.
+pub struct DecoderLm {
+    pub(super) config: DecoderConfig,
+    pub(super) embeddings: Vec<Embedding>,
+    /// Sinusoids, `[max_window, d]`: the cosines first.
+    pub(super) positions: Vec<f32>,
+    pub(super) layers: Vec<Layer>,
+    pub(super) norm: LayerNorm,
+    /// d → Σ V_k, the streams side by side.
+    pub(super) heads: Linear,
+}
+
+impl DecoderLm {
+    /// Reads the tensors `<prefix>decoder.…` and `<prefix>lm_heads.…` (ARCHITECTURE.md lists them). Projections are
+    /// held in `precision`; embeddings stay as they are stored; norms are f32.
+    ///
+    /// # Errors
+    /// When the configuration contradicts itself, or a tensor is missing or of another shape.
+    pub fn load(
+        checkpoint: &Checkpoint,
+        config: &DecoderConfig,
+        precision: Precision,
+        prefix: &str,
+    ) -> Result<Self, ModelError> {
+        config.check()?;
+        let (d, ffn) = (config.hidden_size, config.ffn_dim);
+        let vocabularies = config.vocab_sizes.iter().enumerate();
+        let embeddings = vocabularies
+            .clone()
+            .map(|(k, &v)| Embedding::load(checkpoint, &format!("{prefix}decoder.embed_tokens.{k}.weight"), v + 1, d))
+            .collect::<Result<_, _>>()?;
+        let layers = (0..config.num_hidden_layers)
+            .map(|i| {
+                let name = |part: &str| format!("{prefix}decoder.layers.{i}.{part}");
+                let weight = |part: &str| (name(&format!("{part}.weight")), d);
+                let norm = |part: &str| LayerNorm::load(checkpoint, &name(part), d, EPS);
+                let joined = |parts: &[&str]| {
+                    let parts: Vec<_> = parts.iter().map(|part| weight(part)).collect();
+                    Linear::load_joined(checkpoint, &parts, d, precision)
+                };
+                let linear = |part: &str, outputs, inputs| {
+                    Linear::load(checkpoint, &name(part), outputs, inputs, false, precision)
+                };
+                Ok(Layer {
+                    self_norm: norm("self_attn_layer_norm")?,
+                    self_qkv: joined(&["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"])?,
+                    self_out: linear("self_attn.out_proj", d, d)?,
+                    cross_norm: norm("encoder_attn_layer_norm")?,
+                    cross_q: linear("encoder_attn.q_proj", d, d)?,
+                    cross_kv: joined(&["encoder_attn.k_proj", "encoder_attn.v_proj"])?,
+                    cross_out: linear("encoder_attn.out_proj", d, d)?,
+                    ffn_norm: norm("final_layer_norm")?,
+                    fc1: linear("fc1", ffn, d)?,
+                    fc2: linear("fc2", d, ffn)?,
+                })
+            })
+            .collect::<Result<_, ModelError>>()?;
+        let heads: Vec<_> = vocabularies.map(|(k, &v)| (format!("{prefix}lm_heads.{k}.weight"), v)).collect();
+        Ok(DecoderLm {
+            config: config.clone(),
+            embeddings,
+            positions: sinusoids(config.max_window, d),
+            layers,
+            norm: LayerNorm::load(checkpoint, &format!("{prefix}decoder.layer_norm"), d, EPS)?,
+            heads: Linear::load_joined(checkpoint, &heads, d, precision)?,
+        })
+    }
+
+    /// The sizes.
+    pub fn config(&self) -> &DecoderConfig {
+        &self.config
+    }
+
+    /// Bytes of the projections' weights in memory: what a step has to read, less the condition tokens' keys and
+    /// values.
+    pub fn bytes(&self) -> usize {
+        let layers: usize = self
+            .layers
+            .iter()
+            .map(|l| {
+                let parts = [&l.self_qkv, &l.self_out, &l.cross_q, &l.cross_kv, &l.cross_out, &l.fc1, &l.fc2];
+                parts.into_iter().map(Linear::bytes).sum::<usize>()
+            })
+            .sum();
+        layers + self.heads.bytes()
+    }
+}
+
+/// cos(p·ω_i) for i < d/2, then sin(p·ω_i), ω_i = 10000^(-i / (d/2 - 1)).
+fn sinusoids(count: usize, d: usize) -> Vec<f32> {
+    let half = d / 2;
+    let step = 10_000f64.ln() / half.saturating_sub(1).max(1) as f64;
+    let mut out = Vec::with_capacity(count * d);
+    for p in 0..count {
+        let angle = |i: usize| p as f64 * (-step * i as f64).exp();
+        out.extend((0..half).map(|i| angle(i).cos() as f32));
+        out.extend((0..half).map(|i| angle(i).sin() as f32));
+    }
+    out
+}

@@ -1,0 +1,21 @@
+//! The decoder language model over K parallel token streams, for notes and for MusicGen's codes alike: a pre-norm
+//! transformer with cross-attention to condition tokens (ARCHITECTURE.md has the tensor names).
+//!
+//! [`DecoderLm`] holds the weights, a [`Lane`] one sequence in progress (its keys, values and conditions), and
+//! [`generate`](mod@generate) the loop that samples rows under a [`Guide`](generate::Guide).
+
+mod config;
+mod cross;
+mod forward;
+pub mod generate;
+mod lane;
+mod lm;
+mod take;
+
+pub use config::DecoderConfig;
+pub use cross::CrossCache;
+pub use forward::{Answers, Logits, Scratch};
+pub use generate::{Guide, Settings, generate, generate_many};
+pub use lane::Lane;
+pub use lm::DecoderLm;
+pub use take::{Conditions, Progress, Take};

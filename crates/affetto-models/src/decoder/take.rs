@@ -1,0 +1,350 @@
+//! One take in progress: what is known of its rows, the conditions it had, its lanes and its window.
+
+use std::sync::Arc;
+
+use affetto_engine::DelayPattern;
+use affetto_engine::sampling::{CounterRng, Sampler, guide as guided};
+
+use super::cross::CrossCache;
+use super::forward::{Answers, Logits, Scratch};
+use super::generate::{Guide, Settings};
+use super::lane::Lane;
+use super::lm::DecoderLm;
+use crate::error::ModelError;
+
+/// What both branches of guidance attend to.
+#[derive(Clone, Default)]
+pub struct Conditions {
+    /// The conditional branch's tokens.
+    pub given: Option<Arc<CrossCache>>,
+    /// The other branch's: none for plain classifier-free guidance, or what is to be avoided.
+    pub null: Option<Arc<CrossCache>>,
+}
+
+/// What is known of a take's rows.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    streams: usize,
+    /// Codes by row; `UNKNOWN` where not yet sampled.
+    codes: Vec<u32>,
+    complete: usize,
+    step: usize,
+}
+
+const UNKNOWN: u32 = u32::MAX;
+
+impl Progress {
+    fn new(streams: usize, prompt: &[u32]) -> Self {
+        let rows = prompt.len() / streams;
+        Progress { streams, codes: prompt.to_vec(), complete: rows, step: 0 }
+    }
+
+    /// The code of a stream in a row, if it is known.
+    pub fn code(&self, row: usize, stream: usize) -> Option<u32> {
+        debug_assert!(stream < self.streams);
+        self.codes.get(row.checked_mul(self.streams)? + stream).copied().filter(|&code| code != UNKNOWN)
+    }
+
+    /// Rows, from the first, of which all codes are known.
+    pub fn complete(&self) -> usize {
+        self.complete
+    }
+
+    /// All codes of a complete row.
+    pub fn row(&self, row: usize) -> Option<&[u32]> {
+        (row < self.complete).then(|| &self.codes[row * self.streams..(row + 1) * self.streams])
+    }
+
+    /// The step about to be read; its answer gives, of a stream with delay 0, the code of the row of this number.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    fn set(&mut self, row: usize, stream: usize, code: u32) {
+        let end = (row + 1) * self.streams;
+        if self.codes.len() < end {
+            self.codes.resize(end, UNKNOWN);
+        }
+        self.codes[row * self.streams + stream] = code;
+        while self.codes.len() > self.complete * self.streams
+            && !self.codes[self.complete * self.streams..(self.complete + 1) * self.streams].contains(&UNKNOWN)
+        {
+            self.complete += 1;
+        }
+    }
+}
+
+/// One take in progress. [`generate`](super::generate()) drives it; a caller that plays while it composes may drive it
+/// itself, row by row, with [`next_row`](Self::next_row).
+pub struct Take {
+    settings: Settings,
+    pattern: DelayPattern,
+    special: Vec<u32>,
+    /// Streams in the order they are sampled in a step: the oldest row first.
+    order: Vec<usize>,
+    progress: Progress,
+    /// Conditions and the step from which they hold.
+    history: Vec<(usize, Conditions)>,
+    given: Lane,
+    null: Option<Lane>,
+    /// The row at which the window begins, and that row's codes where the guide has rewritten them.
+    first: usize,
+    reopened: Option<Vec<u32>>,
+    emitted: usize,
+    /// Rows of the prompt.
+    prompt: usize,
+    rng: CounterRng,
+    sampler: Sampler,
+    allowed: Vec<bool>,
+    mixed: Vec<f32>,
+}
+
+impl Take {
+    /// A take that continues `prompt`, whole rows `[n, K]` (or none).
+    ///
+    /// # Errors
+    /// When the settings or the prompt do not fit the network.
+    pub fn new(lm: &DecoderLm, settings: Settings, prompt: &[u32]) -> Result<Self, ModelError> {
+        let config = lm.config();
+        let streams = config.streams();
+        settings.check(config)?;
+        let wrong = |what, expected: String, found: String| Err(ModelError::Input { what, expected, found });
+        if !prompt.len().is_multiple_of(streams) {
+            return wrong("prompt", format!("whole rows of {streams} codes"), format!("{} codes", prompt.len()));
+        }
+        for row in prompt.chunks_exact(streams) {
+            if let Some((k, code)) = row.iter().enumerate().find(|(k, c)| **c as usize >= config.vocab_sizes[*k]) {
+                return wrong(
+                    "prompt",
+                    format!("codes of stream {k} below {}", config.vocab_sizes[k]),
+                    code.to_string(),
+                );
+            }
+        }
+        let pattern = config.pattern()?;
+        let mut order: Vec<usize> = (0..streams).collect();
+        order.sort_by_key(|&k| (std::cmp::Reverse(config.delays[k]), k));
+        Ok(Take {
+            pattern,
+            special: config.special(),
+            order,
+            progress: Progress::new(streams, prompt),
+            history: vec![(0, Conditions::default())],
+            given: Lane::new(lm),
+            null: (settings.guidance != 1.0).then(|| Lane::new(lm)),
+            first: 0,
+            reopened: None,
+            emitted: prompt.len() / streams,
+            prompt: prompt.len() / streams,
+            rng: CounterRng::new(settings.seed, settings.take),
+            sampler: Sampler::new(),
+            allowed: Vec::new(),
+            mixed: Vec::new(),
+            settings,
+        })
+    }
+
+    /// What is known of the rows.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// All complete rows `[n, K]`, at most as many as the guide's length.
+    pub fn into_codes(self, length: Option<usize>) -> Vec<u32> {
+        let rows = self.progress.complete.min(length.unwrap_or(usize::MAX));
+        let mut codes = self.progress.codes;
+        codes.truncate(rows * self.progress.streams);
+        codes
+    }
+
+    pub(super) fn length(&self, guide: &mut dyn Guide) -> Option<usize> {
+        let asked = guide.length(&self.progress).unwrap_or(usize::MAX);
+        let most = self.settings.max_rows;
+        (asked.min(most) < usize::MAX).then_some(asked.min(most))
+    }
+
+    /// Samples until one more row is complete and gives it; none when the take has its length.
+    ///
+    /// # Errors
+    /// Those of [`generate`](super::generate()).
+    pub fn next_row(
+        &mut self,
+        lm: &DecoderLm,
+        guide: &mut dyn Guide,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Vec<u32>>, ModelError> {
+        loop {
+            if let Some(row) = self.emit(guide) {
+                return Ok(Some(row));
+            }
+            if !step(lm, &mut [(&mut *self, &mut *guide)], scratch)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The next complete row that was not given yet.
+    pub(super) fn emit(&mut self, guide: &mut dyn Guide) -> Option<Vec<u32>> {
+        if self.length(guide).is_some_and(|length| self.emitted >= length) {
+            return None;
+        }
+        let row = self.progress.row(self.emitted)?.to_vec();
+        self.emitted += 1;
+        Some(row)
+    }
+
+    fn done(&self, guide: &mut dyn Guide) -> bool {
+        self.length(guide).is_some_and(|length| self.progress.complete >= length)
+    }
+
+    /// Asks for new conditions at the present step.
+    fn ask(&mut self, guide: &mut dyn Guide) -> Result<(), ModelError> {
+        if let Some(conditions) = guide.conditions(&self.progress)? {
+            self.history.retain(|(from, _)| *from < self.progress.step);
+            self.history.push((self.progress.step, conditions));
+        }
+        Ok(())
+    }
+
+    /// The conditions that hold at a step.
+    fn conditions(&self, step: usize) -> Conditions {
+        self.history.iter().rev().find(|(from, _)| *from <= step).map(|(_, c)| c.clone()).unwrap_or_default()
+    }
+
+    /// Reads all steps before the present one that the lanes have not seen, sliding the window where it is full, and
+    /// sets the present conditions.
+    fn prepare(&mut self, lm: &DecoderLm, guide: &mut dyn Guide, scratch: &mut Scratch) -> Result<(), ModelError> {
+        // The prompt's steps have conditions of their own.
+        while self.progress.step < self.prompt {
+            self.ask(guide)?;
+            self.progress.step += 1;
+        }
+        self.ask(guide)?;
+        let (now, window) = (self.progress.step, lm.config().max_window);
+        let slide = now - self.first >= window;
+        if slide {
+            let earliest = now - self.settings.keep_steps(lm.config());
+            let latest = self.progress.complete.saturating_sub(1).max(earliest);
+            self.first = guide.window(&self.progress, earliest).clamp(earliest, latest);
+            let mut codes: Vec<u32> =
+                (0..self.special.len()).map(|k| self.progress.code(self.first, k).unwrap_or(self.special[k])).collect();
+            guide.reopen(&self.progress, self.first, &mut codes);
+            for (code, special) in codes.iter_mut().zip(&self.special) {
+                *code = (*code).min(*special);
+            }
+            self.reopened = Some(codes);
+            self.given.truncate(0);
+            self.null.iter_mut().for_each(|lane| lane.truncate(0));
+        }
+        let mut at = self.first + self.given.len();
+        while at < now {
+            // As many steps at once as share their conditions.
+            let next =
+                self.history.iter().map(|(from, _)| *from).filter(|&from| from > at).min().unwrap_or(now).min(now);
+            let codes = self.inputs(at..next);
+            self.set_conditions(at);
+            let mut lanes: Vec<&mut Lane> = std::iter::once(&mut self.given).chain(self.null.as_mut()).collect();
+            let codes = codes.repeat(lanes.len());
+            lm.forward(&mut lanes, &codes, next - at, Answers::None, scratch)?;
+            at = next;
+        }
+        self.set_conditions(now);
+        if slide {
+            // Conditions from before the window will not be needed again.
+            let keep = self.history.iter().rposition(|(from, _)| *from <= self.first).unwrap_or(0);
+            self.history.drain(..keep);
+        }
+        Ok(())
+    }
+
+    fn set_conditions(&mut self, step: usize) {
+        let conditions = self.conditions(step);
+        self.given.set_cross(conditions.given);
+        self.null.iter_mut().for_each(|lane| lane.set_cross(conditions.null.clone()));
+    }
+
+    /// The tokens read at some steps: codes from the window's first row on, special tokens elsewhere.
+    fn inputs(&self, steps: std::ops::Range<usize>) -> Vec<u32> {
+        let streams = self.special.len();
+        let mut out = vec![0; steps.len() * streams];
+        for (step, out) in steps.zip(out.chunks_exact_mut(streams)) {
+            let code = |row: usize, stream: usize| match &self.reopened {
+                Some(codes) if row == 0 && codes[stream] != self.special[stream] => Some(codes[stream]),
+                _ => self.progress.code(self.first + row, stream),
+            };
+            self.pattern.input(step - self.first, &self.special, code, out);
+        }
+        out
+    }
+
+    /// Samples what the answer to the present step predicts and goes to the next step.
+    fn accept(&mut self, guide: &mut dyn Guide, logits: &Logits, line: usize) -> Result<(), ModelError> {
+        let length = self.length(guide).unwrap_or(usize::MAX);
+        for i in 0..self.order.len() {
+            let k = self.order[i];
+            let Some(row) = self.pattern.predicted_row(self.progress.step, k) else { continue };
+            if row >= length || self.progress.code(row, k).is_some() {
+                continue;
+            }
+            let given = logits.get(line, k);
+            self.mixed.clear();
+            self.mixed.extend_from_slice(given);
+            if self.null.is_some() {
+                guided(&mut self.mixed, logits.get(line + 1, k), self.settings.guidance);
+            }
+            self.allowed.clear();
+            self.allowed.resize(given.len(), true);
+            guide.mask(&self.progress, row, k, &mut self.allowed);
+            let sampling = self.settings.sampling_of(k);
+            let uniform = self.rng.uniform(row as u64, k as u64);
+            let code = self.sampler.pick(k, &self.mixed, &self.allowed, sampling, uniform)?;
+            self.progress.set(row, k, code);
+        }
+        self.progress.step += 1;
+        Ok(())
+    }
+}
+
+/// One step of all takes that are not done, computed together. Gives whether any was left to do.
+///
+/// # Errors
+/// Those of [`generate`](super::generate()).
+pub(super) fn step(
+    lm: &DecoderLm,
+    takes: &mut [(&mut Take, &mut dyn Guide)],
+    scratch: &mut Scratch,
+) -> Result<bool, ModelError> {
+    let mut alive = Vec::new();
+    for (i, (take, guide)) in takes.iter_mut().enumerate() {
+        if !take.done(&mut **guide) {
+            take.prepare(lm, &mut **guide, scratch)?;
+            alive.push(i);
+        }
+    }
+    if alive.is_empty() {
+        return Ok(false);
+    }
+    let mut codes = Vec::new();
+    let mut lanes = Vec::new();
+    let mut line = 0;
+    let mut lines = Vec::new();
+    for (i, (take, _)) in takes.iter_mut().enumerate() {
+        if !alive.contains(&i) {
+            continue;
+        }
+        let now = take.progress.step;
+        let inputs = take.inputs(now..now + 1);
+        let count = 1 + usize::from(take.null.is_some());
+        codes.extend(inputs.repeat(count));
+        lines.push(line);
+        line += count;
+        lanes.push(&mut take.given);
+        lanes.extend(take.null.as_mut());
+    }
+    let logits = lm.forward(&mut lanes, &codes, 1, Answers::Last, scratch)?;
+    for (i, line) in alive.into_iter().zip(lines) {
+        let (take, guide) = &mut takes[i];
+        take.accept(&mut **guide, &logits, line)?;
+    }
+    Ok(true)
+}

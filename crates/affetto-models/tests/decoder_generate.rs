@@ -1,0 +1,277 @@
+//! The sampling loop: masks, length, guidance, conditions, prompts, sliding windows, takes together.
+
+mod common;
+
+use std::sync::Arc;
+
+use affetto_engine::sampling::StreamSampling;
+use affetto_engine::{DelayPattern, Precision};
+use affetto_models::ModelError;
+use affetto_models::decoder::{
+    Conditions, CrossCache, DecoderConfig, DecoderLm, Guide, Progress, Settings, generate, generate_many,
+};
+use common::{Numbers, checkpoint, tensors, tiny};
+
+/// A guide for so many rows under one set of conditions.
+#[derive(Default)]
+struct Rows {
+    rows: usize,
+    cross: Option<Arc<CrossCache>>,
+}
+
+impl Guide for Rows {
+    fn length(&mut self, _: &Progress) -> Option<usize> {
+        Some(self.rows)
+    }
+
+    fn conditions(&mut self, progress: &Progress) -> Result<Option<Conditions>, ModelError> {
+        Ok((progress.step() == 0).then(|| Conditions { given: self.cross.clone(), null: None }))
+    }
+}
+
+fn network(config: &DecoderConfig, seed: u64) -> DecoderLm {
+    DecoderLm::load(&checkpoint(&tensors(config, seed), ""), config, Precision::F32, "").unwrap()
+}
+
+fn settings(guidance: f32, seed: u64) -> Settings {
+    Settings { guidance, seed, ..Settings::default() }
+}
+
+fn greedy(guidance: f32) -> Settings {
+    Settings { guidance, sampling: vec![StreamSampling::greedy()], ..Settings::default() }
+}
+
+#[test]
+fn greedy_generation_repeats_the_argmax_of_whole_passes() {
+    let config = tiny();
+    let lm = network(&config, 1);
+    let cross = Arc::new(lm.cross(&Numbers::new(2).vec(36, 1.0), &[]).unwrap());
+    let pattern = DelayPattern::new(config.delays.clone()).unwrap();
+    for guidance in [1.0, 3.0] {
+        let mut guide = Rows { rows: 10, cross: Some(cross.clone()) };
+        let codes = generate(&lm, &greedy(guidance), &[], &mut guide, |_, _| ()).unwrap();
+        assert_eq!(codes.len(), 30);
+        let delayed = pattern.apply(&codes, &config.special()).unwrap();
+        let given = lm.logits(&delayed, Some(cross.clone())).unwrap();
+        let null = lm.logits(&delayed, None).unwrap();
+        for row in 0..10 {
+            for k in 0..3 {
+                let line = row + config.delays[k];
+                let mixed: Vec<f32> =
+                    given.get(line, k).iter().zip(null.get(line, k)).map(|(c, u)| u + guidance * (c - u)).collect();
+                let best = (0..mixed.len()).max_by(|&a, &b| mixed[a].total_cmp(&mixed[b])).unwrap();
+                assert_eq!(codes[row * 3 + k] as usize, best, "row {row} stream {k}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_seed_repeats_and_a_prompt_continues_the_same_take() {
+    let lm = network(&tiny(), 3);
+    let run = |seed, prompt: &[u32]| {
+        generate(&lm, &settings(1.0, seed), prompt, &mut Rows { rows: 12, cross: None }, |_, _| ()).unwrap()
+    };
+    let first = run(5, &[]);
+    assert_eq!(run(5, &[]), first);
+    assert_ne!(run(6, &[]), first);
+    // Chances belong to rows and streams, so a take cut short and continued is the same take.
+    for rows in [1, 4, 11, 12] {
+        assert_eq!(run(5, &first[..rows * 3]), first);
+    }
+    let mut seen = Vec::new();
+    let mut guide = Rows { rows: 12, cross: None };
+    let rest = generate(&lm, &settings(1.0, 5), &first[..9], &mut guide, |row, codes| {
+        seen.push(row);
+        assert_eq!(codes, &first[row * 3..row * 3 + 3]);
+    });
+    assert_eq!(seen, (3..12).collect::<Vec<_>>());
+    assert_eq!(rest.unwrap(), first);
+}
+
+/// Allows only codes that follow from what is known, and ends after a marked row.
+struct Rules {
+    asked: Vec<(usize, usize)>,
+}
+
+impl Guide for Rules {
+    fn length(&mut self, progress: &Progress) -> Option<usize> {
+        (0..).take_while(|&r| progress.code(r, 0).is_some()).find(|&r| progress.code(r, 0) == Some(4)).map(|r| r + 1)
+    }
+
+    fn mask(&mut self, progress: &Progress, row: usize, stream: usize, allowed: &mut [bool]) {
+        self.asked.push((row, stream));
+        // A row's earlier streams are known; so is everything of older rows.
+        for k in 0..stream {
+            assert!(progress.code(row, k).is_some());
+        }
+        for older in 0..row.saturating_sub(1) {
+            for k in 0..=stream.min(2) {
+                assert!(progress.code(older, k).is_some());
+            }
+        }
+        if row > 0 && stream == 0 {
+            assert!(progress.code(row - 1, 1).is_some(), "the older row is sampled first");
+        }
+        match stream {
+            0 => allowed[4] = row == 7,
+            1 => (0..7).for_each(|v| allowed[v] = v == (row * 2) % 7),
+            _ => allowed[progress.code(row, 1).unwrap() as usize % 4] = false,
+        }
+        if stream == 0 && row == 7 {
+            allowed[..4].fill(false);
+        }
+    }
+}
+
+#[test]
+fn masks_hold_and_the_end_is_found() {
+    let lm = network(&tiny(), 4);
+    let mut guide = Rules { asked: Vec::new() };
+    let mut rows = 0;
+    let codes = generate(&lm, &settings(2.0, 1), &[], &mut guide, |row, codes| {
+        assert_eq!(row, rows);
+        assert_eq!(codes.len(), 3);
+        rows += 1;
+    })
+    .unwrap();
+    assert_eq!((codes.len(), rows), (24, 8));
+    for (row, codes) in codes.chunks_exact(3).enumerate() {
+        assert_eq!(codes[0] == 4, row == 7);
+        assert_eq!(codes[1] as usize, (row * 2) % 7);
+        assert_ne!(codes[2], codes[1] % 4);
+    }
+    assert!(guide.asked.iter().all(|&(row, _)| row < 8 || guide.asked.iter().all(|&(r, k)| r < 8 || k == 0)));
+}
+
+/// Changes conditions at two rows and records when it was asked.
+struct Scenes {
+    crosses: Vec<Arc<CrossCache>>,
+    asked: Vec<usize>,
+    windows: Vec<usize>,
+    rows: usize,
+}
+
+impl Guide for Scenes {
+    fn length(&mut self, _: &Progress) -> Option<usize> {
+        Some(self.rows)
+    }
+
+    fn conditions(&mut self, progress: &Progress) -> Result<Option<Conditions>, ModelError> {
+        self.asked.push(progress.step());
+        let scene = [0, 9, 12].iter().position(|&s| s == progress.step());
+        Ok(scene.map(|s| Conditions { given: Some(self.crosses[s].clone()), null: None }))
+    }
+
+    fn window(&mut self, _: &Progress, earliest: usize) -> usize {
+        self.windows.push(earliest);
+        earliest + 1
+    }
+
+    fn reopen(&mut self, progress: &Progress, row: usize, codes: &mut [u32]) {
+        assert_eq!(progress.code(row, 0), Some(codes[0]));
+        codes[0] = 0;
+    }
+}
+
+#[test]
+fn a_full_window_slides_and_steps_keep_their_conditions() {
+    let config = tiny();
+    let lm = network(&config, 5);
+    let cross = |seed| Arc::new(lm.cross(&Numbers::new(seed).vec(24, 1.0), &[]).unwrap());
+    let crosses = vec![cross(1), cross(2), cross(3)];
+    let mut guide = Scenes { crosses: crosses.clone(), asked: vec![], windows: vec![], rows: 21 };
+    let codes = generate(&lm, &greedy(1.0), &[], &mut guide, |_, _| ()).unwrap();
+    assert_eq!(codes.len(), 63);
+    assert_eq!(guide.asked, (0..23).collect::<Vec<_>>());
+    // Step 16 does not fit a window of 16: steps from 16 - 8 + 1 on are kept.
+    assert_eq!(guide.windows, [8]);
+
+    // The same window read in one go: rows from 9 on, the first one reopened, conditions by step.
+    let mut window = codes[27..].to_vec();
+    window[0] = 0;
+    let delayed = DelayPattern::new(config.delays.clone()).unwrap().apply(&window, &config.special()).unwrap();
+    let mut lane = affetto_models::decoder::Lane::new(&lm);
+    let mut scratch = Default::default();
+    let mut lines = Vec::new();
+    for step in 9..23 {
+        lane.set_cross(Some(crosses[if step < 12 { 1 } else { 2 }].clone()));
+        let at = (step - 9) * 3;
+        let answers = affetto_models::decoder::Answers::Last;
+        lines.push(lm.forward(&mut [&mut lane], &delayed[at..at + 3], 1, answers, &mut scratch).unwrap());
+    }
+    for step in 16..23 {
+        for k in 0..3 {
+            let row = step - config.delays[k];
+            if row >= 21 {
+                continue;
+            }
+            let logits = lines[step - 9].get(0, k);
+            let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap();
+            assert_eq!(codes[row * 3 + k] as usize, best, "row {row} stream {k}");
+        }
+    }
+}
+
+#[test]
+fn takes_together_are_the_takes_alone() {
+    let lm = network(&tiny(), 6);
+    let cross = Some(Arc::new(lm.cross(&Numbers::new(7).vec(24, 1.0), &[]).unwrap()));
+    let all: Vec<(Settings, usize)> =
+        vec![(settings(3.0, 1), 20), (settings(1.0, 2), 5), (Settings { take: 1, ..settings(2.0, 1) }, 33)];
+    let alone: Vec<Vec<u32>> = all
+        .iter()
+        .map(|(s, rows)| generate(&lm, s, &[], &mut Rows { rows: *rows, cross: cross.clone() }, |_, _| ()).unwrap())
+        .collect();
+    let mut guides: Vec<Rows> = all.iter().map(|(_, rows)| Rows { rows: *rows, cross: cross.clone() }).collect();
+    let mut pairs: Vec<(Settings, &mut dyn Guide)> =
+        all.iter().zip(&mut guides).map(|((s, _), g)| (s.clone(), g as &mut dyn Guide)).collect();
+    let mut counts = [0; 3];
+    let together = generate_many(&lm, &mut pairs, |take, row, codes| {
+        assert_eq!(row, counts[take]);
+        assert_eq!(codes, &alone[take][row * 3..row * 3 + 3]);
+        counts[take] += 1;
+    })
+    .unwrap();
+    assert_eq!(together, alone);
+    assert_eq!(counts, [20, 5, 33]);
+}
+
+#[test]
+fn stereo_streams_without_delay_between_them_work() {
+    let config = DecoderConfig { vocab_sizes: vec![9; 4], delays: vec![0, 0, 1, 1], max_window: 12, ..tiny() };
+    let lm = network(&config, 8);
+    let codes = generate(&lm, &settings(3.0, 2), &[], &mut Rows { rows: 40, cross: None }, |_, _| ()).unwrap();
+    assert_eq!(codes.len(), 160);
+    assert!(codes.iter().all(|&c| c < 9));
+}
+
+struct Nothing;
+
+impl Guide for Nothing {
+    fn length(&mut self, _: &Progress) -> Option<usize> {
+        None
+    }
+
+    fn mask(&mut self, _: &Progress, row: usize, stream: usize, allowed: &mut [bool]) {
+        if (row, stream) == (3, 1) {
+            allowed.fill(false);
+        }
+    }
+}
+
+#[test]
+fn wrong_settings_and_empty_masks_are_errors() {
+    let lm = network(&tiny(), 9);
+    let run = |s: Settings, prompt: &[u32]| generate(&lm, &s, prompt, &mut Rows { rows: 3, cross: None }, |_, _| ());
+    assert!(run(settings(f32::NAN, 0), &[]).is_err());
+    assert!(run(Settings { sampling: vec![], ..Settings::default() }, &[]).is_err());
+    assert!(run(Settings { keep: Some(16), ..Settings::default() }, &[]).is_err());
+    assert!(run(settings(1.0, 0), &[0, 0]).is_err());
+    assert!(run(settings(1.0, 0), &[5, 0, 0]).is_err());
+    assert_eq!(run(settings(1.0, 0), &[1; 15]).unwrap().len(), 9, "a prompt longer than the take is cut");
+    let error = generate(&lm, &settings(1.0, 0), &[], &mut Nothing, |_, _| ()).unwrap_err();
+    assert!(error.to_string().contains("stream 1"), "{error}");
+    let endless = Settings { max_rows: 2, ..Settings::default() };
+    assert_eq!(generate(&lm, &endless, &[], &mut Nothing, |_, _| ()).unwrap().len(), 6);
+}
