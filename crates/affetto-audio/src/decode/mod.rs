@@ -10,9 +10,10 @@ use std::path::Path;
 use symphonia::core::codecs::audio::AudioDecoderOptions;
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, TrackType};
+use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
+use symphonia::default::formats::OggReader;
 
 use crate::{AudioBuffer, AudioError, Result};
 
@@ -68,6 +69,21 @@ pub fn decode_bytes(bytes: Vec<u8>, name: &str, limit_seconds: f64) -> Result<Au
         .unwrap_or_else(|_| Err(AudioError::Decode { name: name.to_owned(), why: "the decoder gave up".into() }))
 }
 
+/// Decodes an Ogg Vorbis file in memory, as the samples of a SoundFont are; arguments and errors as
+/// [`decode_bytes`].
+///
+/// # Errors
+/// Not Ogg Vorbis, or too long.
+pub fn decode_ogg_vorbis(bytes: &[u8], name: &str, limit_seconds: f64) -> Result<AudioBuffer> {
+    let bad = |why: String| AudioError::Decode { name: name.to_owned(), why };
+    std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let stream = MediaSourceStream::new(Box::new(Cursor::new(bytes.to_vec())), Default::default());
+        let reader = OggReader::try_new(stream, FormatOptions::default()).map_err(|e| bad(e.to_string()))?;
+        decode_format(Box::new(reader), name, limit_seconds)
+    }))
+    .unwrap_or_else(|_| Err(bad("the decoder gave up".into())))
+}
+
 fn decode_source(
     source: Box<dyn MediaSource>,
     name: &str,
@@ -80,9 +96,15 @@ fn decode_source(
         hint.with_extension(extension);
     }
     let stream = MediaSourceStream::new(source, Default::default());
-    let mut format = symphonia::default::get_probe()
+    let format = symphonia::default::get_probe()
         .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
         .map_err(|e| bad(e.to_string()))?;
+    decode_format(format, name, limit_seconds)
+}
+
+/// Decodes the default track of an opened file.
+fn decode_format(mut format: Box<dyn FormatReader + '_>, name: &str, limit_seconds: f64) -> Result<AudioBuffer> {
+    let bad = |why: String| AudioError::Decode { name: name.to_owned(), why };
     let track = format.default_track(TrackType::Audio).ok_or_else(|| bad("it has no sound track".into()))?;
     let track_id = track.id;
     let params = track.codec_params.as_ref().and_then(|p| p.audio()).ok_or_else(|| bad("unknown codec".into()))?;
