@@ -1,2 +1,49 @@
-//! The `affetto` command.
-fn main() {}
+//! The `affetto` command: words and a feeling in, music out.
+
+mod args;
+mod bench;
+mod failure;
+mod generate;
+mod memory;
+mod models;
+mod output;
+mod progress;
+mod signals;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{CommandFactory, Parser};
+
+use crate::args::{Cli, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    signals::install();
+    let done = match Cli::try_parse() {
+        Ok(cli) => run(cli, started),
+        Err(error) => failure::from_clap(&error),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::ReaderGone) => ExitCode::SUCCESS,
+        Err(Failure::Told { code, message }) => {
+            output::error(&message);
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(cli: Cli, started: Instant) -> Result<(), Failure> {
+    match cli.command {
+        Command::Generate(args) => generate::run(&args, started),
+        Command::Models(args) => models::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "affetto", &mut script);
+            output::bytes(&script)
+        }
+    }
+}

@@ -187,6 +187,13 @@ impl EmotionCurve {
     }
 }
 
+impl From<Emotion> for EmotionCurve {
+    /// A curve that stays at one point.
+    fn from(emotion: Emotion) -> EmotionCurve {
+        EmotionCurve::constant(emotion)
+    }
+}
+
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(40) {
         Some((at, _)) => format!("{}…", &text[..at]),

@@ -1,1 +1,46 @@
-//! Music you can steer by feeling.
+//! Music you can steer by feeling: words and a feeling in, music out, as notes and as sound.
+//!
+//! A [`Studio`] holds the models, a [`Prompt`] says what is asked for, a [`Take`] is one answer.
+//!
+//! ```no_run
+//! use affetto::{Emotion, EmotionCurve, Prompt, SaveOptions, Studio};
+//!
+//! let mut studio = Studio::open_default()?;
+//!
+//! // A point: a little pleasant, rather calm.
+//! let calm = Emotion::new(0.3, -0.6).expect("both are in [-1, 1]");
+//! let take = studio.generate(&Prompt::new("a quiet piano at dusk").emotion(calm).seed(7))?;
+//! take.save(&["dusk.wav", "dusk.mid"], &SaveOptions::default())?;
+//!
+//! // A curve: from gloom to triumph in half a minute.
+//! let arc = EmotionCurve::parse("0:-0.6,-0.4 15:0.1,0.2 30:0.8,0.7").expect("times rise");
+//! let take = studio.generate(&Prompt::new("film score").emotion(arc))?;
+//! println!("seed {}: {} notes", take.seed(), take.score().notes.len());
+//! # Ok::<(), affetto::Error>(())
+//! ```
+//!
+//! The same prompt and seed give the same music on one kind of machine, whatever the number of threads.
+//! Valence (unpleasant … pleasant) and arousal (calm … excited) lie in [-1, 1].
+
+pub mod assets;
+pub mod compose;
+mod error;
+pub mod names;
+pub mod prompt;
+mod save;
+mod sound;
+mod studio;
+mod take;
+pub mod whole;
+
+pub use affetto_audio::{AudioBuffer, SampleFormat};
+pub use affetto_control::{Emotion, EmotionCurve, Lexicon, MeterClass};
+pub use affetto_score::{Instrument, Key, Mode, Score};
+
+pub use assets::Assets;
+pub use error::{Error, Result};
+pub use prompt::{MAX_DURATION_SECONDS, Prompt, Sampling};
+pub use save::{Format, SaveOptions, check_paths};
+pub use sound::SAMPLE_RATE;
+pub use studio::{Feeling, Studio, draw_seed, read_lexicon};
+pub use take::{EmotionFrom, EmotionPoint, Take, TakeSummary};

@@ -1,0 +1,204 @@
+//! Every command and every flag, once.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Music you can steer by feeling.
+#[derive(Debug, Parser)]
+#[command(name = "affetto", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make music from words and a feeling
+    #[command(after_help = GENERATE_EXAMPLES)]
+    Generate(Box<GenerateArgs>),
+    /// Show the models, where they come from and their licences
+    Models(ModelsArgs),
+    /// Measure what the models do; each prints a table
+    Bench(BenchArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+const GENERATE_EXAMPLES: &str = "\
+Examples:
+  affetto generate \"a quiet piano at dusk\" --emotion 0.3,-0.6 -o dusk.wav -o dusk.mid
+  affetto generate \"film score\" --emotion \"0:-0.6,-0.4 15:0.1,0.2 30:0.8,0.7\" -o arc.flac
+  affetto generate \"waltz for two\" --emotion serene --meter 3/4 --instruments piano,violin";
+
+/// `affetto generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// What the music shall be, in a few English words
+    pub prompt: String,
+    /// Valence,arousal from -1 to 1 (0.3,-0.6), a word (serene), or a curve (0:-0.6,-0.4 30:0.8,0.7);
+    /// without it the prompt's words are read for feeling
+    #[arg(long, value_name = "FEELING", allow_hyphen_values = true)]
+    pub emotion: Option<String>,
+    /// Length in seconds, up to one hour
+    #[arg(long, value_name = "SECONDS", default_value_t = affetto::prompt::DEFAULT_DURATION_SECONDS, allow_hyphen_values = true)]
+    pub duration: f64,
+    /// Repeats a take: same seed, same music [default: drawn and printed]
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// File to write: .wav, .flac, .mid, .musicxml or .json; may be repeated; - streams a WAV to
+    /// standard output [default: affetto-SEED.wav and .mid]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Vec<PathBuf>,
+    /// Replace files that are there
+    #[arg(long)]
+    pub force: bool,
+    /// Number of takes, of seeds SEED, SEED+1 …; -1, -2 … is put before the extension
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub count: u16,
+    #[command(flatten)]
+    pub music: MusicArgs,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// How samples are stored: s16, s24 or f32
+    #[arg(long, value_name = "FORMAT", default_value = "s16", hide_default_value = true)]
+    pub sample_format: affetto::SampleFormat,
+    /// Print one JSON object instead of the summary
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub assets: AssetArgs,
+}
+
+/// What of the music is fixed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Music (chosen by words and feeling unless given)")]
+pub struct MusicArgs {
+    /// Quarter notes per minute
+    #[arg(long, value_name = "BPM", allow_hyphen_values = true)]
+    pub tempo: Option<f32>,
+    /// Key, such as Am, Eb or "F# minor"
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Meter: 4/4, 3/4, 2/4, 6/8 or 5/4
+    #[arg(long, value_name = "METER")]
+    pub meter: Option<String>,
+    /// Instruments, such as "piano,strings,drums"
+    #[arg(long, value_name = "NAMES")]
+    pub instruments: Option<String>,
+    /// Distinct note onsets per second
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    pub density: Option<f32>,
+}
+
+/// How the model picks notes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sampling")]
+pub struct SamplingArgs {
+    /// How closely to follow words and feeling; 1 = as learned
+    #[arg(long, value_name = "WEIGHT", allow_hyphen_values = true)]
+    pub guidance: Option<f32>,
+    /// Above 1 bolder, below 1 safer
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    pub temperature: Option<f32>,
+    /// Pick among this many likeliest tokens; 0 = all
+    #[arg(long, value_name = "COUNT")]
+    pub top_k: Option<usize>,
+    /// Pick among the likeliest tokens that make up this share
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
+    pub top_p: Option<f32>,
+    /// Threads to use; never changes the music [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+/// Where the models are.
+#[derive(Debug, Args)]
+pub struct AssetArgs {
+    /// Folder of models in place of the bundled ones (also: AFFETTO_ASSETS)
+    #[arg(long, value_name = "DIR")]
+    pub assets: Option<PathBuf>,
+}
+
+impl AssetArgs {
+    /// The models meant.
+    pub fn open(&self) -> affetto::Result<affetto::Assets> {
+        match &self.assets {
+            Some(folder) => affetto::Assets::open(folder),
+            None => affetto::Assets::open_default(),
+        }
+    }
+}
+
+/// `affetto models`.
+#[derive(Debug, Args)]
+pub struct ModelsArgs {
+    /// What to show.
+    #[command(subcommand)]
+    pub command: ModelsCommand,
+}
+
+/// What `affetto models` shows.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// List the models
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        assets: AssetArgs,
+    },
+    /// Show one model's card
+    Info {
+        /// The model's name, as `models list` shows it
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        assets: AssetArgs,
+    },
+}
+
+/// `affetto bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// What to measure.
+    #[command(subcommand)]
+    pub command: BenchCommand,
+}
+
+/// What `affetto bench` measures.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Wall time and memory of the whole command, process start included
+    Speed(SpeedArgs),
+}
+
+/// `affetto bench speed`.
+#[derive(Debug, Args)]
+pub struct SpeedArgs {
+    /// Number of runs
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub runs: u16,
+    /// Seconds of music in each run
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    pub duration: f64,
+    /// Threads to use [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub assets: AssetArgs,
+}

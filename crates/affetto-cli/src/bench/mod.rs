@@ -1,0 +1,13 @@
+//! `affetto bench`: what the models do, measured; each prints a table, or JSON with `--json`.
+
+mod speed;
+
+use crate::args::{BenchArgs, BenchCommand};
+use crate::failure::Failure;
+
+/// Measures.
+pub fn run(args: &BenchArgs) -> Result<(), Failure> {
+    match &args.command {
+        BenchCommand::Speed(args) => speed::run(args),
+    }
+}

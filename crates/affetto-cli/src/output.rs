@@ -1,0 +1,43 @@
+//! Printing: results to standard output, everything else to standard error. Never a panic when nobody reads.
+
+use std::io::Write;
+
+use crate::failure::Failure;
+
+/// Prints one line of result.
+pub fn line(text: &str) -> Result<(), Failure> {
+    bytes(format!("{text}\n").as_bytes())
+}
+
+/// Prints a result as it is.
+pub fn bytes(result: &[u8]) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(result)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Tells the person something beside the result.
+pub fn note(text: &str) {
+    // Nothing can be done where standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Tells the person what went wrong, on one line.
+pub fn error(message: &str) {
+    note(&format!("error: {}", message.replace('\n', " ")));
+}
+
+/// A table with aligned columns; the first row is the heading.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, &w)| format!("{cell:<w$}")).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,173 @@
+//! Where weights, the SoundFont and the lexicon come from: the binary itself, or a folder laid out like the
+//! repository's `assets/`.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use affetto_engine::Checkpoint;
+
+use crate::error::{Error, Result};
+
+/// The environment variable that names an asset folder in place of the bundled files.
+pub const ASSETS_VARIABLE: &str = "AFFETTO_ASSETS";
+/// The score model's weights.
+pub const SCORE_MODEL: &str = "score/model.safetensors";
+/// The score model's sizes, name and licence, as JSON.
+pub const SCORE_CONFIG: &str = "score/config.json";
+/// The text encoder's files: word pieces, embeddings, layers.
+pub const TEXT_VOCABULARY: &str = "minilm/vocab.txt";
+/// The text encoder's word embeddings.
+pub const TEXT_EMBEDDINGS: &str = "minilm/embeddings.safetensors";
+/// The text encoder's layers.
+pub const TEXT_ENCODER: &str = "minilm/encoder.safetensors";
+/// The folder whose parts, in the order of their names, make up the SoundFont.
+pub const SOUNDFONT_FOLDER: &str = "soundfont/";
+/// Words and the feelings they name.
+pub const LEXICON: &str = "lexicon/lexicon.csv";
+/// The head that reads the feeling of a sentence.
+pub const WORDS_HEAD: &str = "words-emotion/head.safetensors";
+
+#[allow(missing_docs)]
+mod bundled {
+    include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+
+    pub fn files() -> &'static [(&'static str, &'static [u8])] {
+        FILES
+    }
+}
+
+/// The files the models are made of.
+#[derive(Clone, Debug)]
+pub struct Assets {
+    folder: Option<PathBuf>,
+}
+
+impl Assets {
+    /// The folder that [`ASSETS_VARIABLE`] names, or else the files in the binary.
+    ///
+    /// # Errors
+    /// [`Error::AssetFolder`] when there is neither.
+    pub fn open_default() -> Result<Assets> {
+        match std::env::var_os(ASSETS_VARIABLE).filter(|value| !value.is_empty()) {
+            Some(folder) => Assets::open(Path::new(&folder)),
+            None if bundled::files().is_empty() => Err(Error::NoAssets),
+            None => Ok(Assets { folder: None }),
+        }
+    }
+
+    /// A folder laid out like the repository's `assets/`.
+    ///
+    /// # Errors
+    /// [`Error::AssetFolder`] when it is not a folder.
+    pub fn open(folder: &Path) -> Result<Assets> {
+        match folder.is_dir() {
+            true => Ok(Assets { folder: Some(folder.to_owned()) }),
+            false => Err(Error::AssetFolder { folder: folder.to_owned() }),
+        }
+    }
+
+    /// Whether `name` is there.
+    pub fn contains(&self, name: &str) -> bool {
+        match &self.folder {
+            Some(folder) => folder.join(name).is_file(),
+            None => find_bundled(name).is_some(),
+        }
+    }
+
+    /// The bytes of `name`, such as [`LEXICON`].
+    ///
+    /// # Errors
+    /// [`Error::AssetMissing`] when it is not there, [`Error::AssetUnreadable`] with the system's reason.
+    pub fn read(&self, name: &str) -> Result<Cow<'static, [u8]>> {
+        let Some(folder) = &self.folder else {
+            return find_bundled(name).map(Cow::Borrowed).ok_or_else(|| self.missing(name));
+        };
+        match std::fs::read(folder.join(name)) {
+            Ok(bytes) => Ok(Cow::Owned(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(self.missing(name)),
+            Err(source) => Err(Error::AssetUnreadable { name: self.path_of(name), source }),
+        }
+    }
+
+    /// The text of `name`.
+    ///
+    /// # Errors
+    /// As [`Assets::read`]; [`Error::AssetBroken`] when it is not UTF-8.
+    pub fn read_text(&self, name: &str) -> Result<String> {
+        String::from_utf8(self.read(name)?.into_owned()).map_err(|_| self.broken(name, "it is not UTF-8 text"))
+    }
+
+    /// The tensors of one safetensors file, or of several as one checkpoint. Files in a folder are mapped, not read.
+    ///
+    /// # Errors
+    /// [`Error::AssetMissing`] or [`Error::AssetBroken`] with what is wrong.
+    pub fn checkpoint(&self, names: &[&str]) -> Result<Checkpoint> {
+        for name in names {
+            if !self.contains(name) {
+                return Err(self.missing(name));
+            }
+        }
+        let read = match &self.folder {
+            Some(folder) => Checkpoint::open_shards(names.iter().map(|name| folder.join(name))),
+            None => {
+                let shards: Result<Vec<_>> = names.iter().map(|name| Ok((*name, self.read(name)?))).collect();
+                Checkpoint::from_shards(shards?)
+            }
+        };
+        read.map_err(|error| Error::AssetBroken { reason: error.to_string() })
+    }
+
+    /// The names of all files whose name begins with `prefix`, sorted.
+    pub fn list(&self, prefix: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        match &self.folder {
+            Some(folder) => list_folder(folder, "", 3, &mut names),
+            None => names.extend(bundled::files().iter().map(|(name, _)| (*name).to_owned())),
+        }
+        names.retain(|name| name.starts_with(prefix));
+        names.sort();
+        names
+    }
+
+    /// The size of `name` in bytes, where it is there.
+    pub fn size(&self, name: &str) -> Option<u64> {
+        match &self.folder {
+            Some(folder) => std::fs::metadata(folder.join(name)).ok().map(|m| m.len()),
+            None => find_bundled(name).map(|bytes| bytes.len() as u64),
+        }
+    }
+
+    /// The error for an asset whose content is wrong.
+    pub fn broken(&self, name: &str, reason: impl std::fmt::Display) -> Error {
+        Error::AssetBroken { reason: format!("{}: {reason}", self.path_of(name)) }
+    }
+
+    fn missing(&self, name: &str) -> Error {
+        Error::AssetMissing { name: self.path_of(name) }
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        match &self.folder {
+            Some(folder) => folder.join(name).display().to_string(),
+            None => format!("bundled {name}"),
+        }
+    }
+}
+
+fn find_bundled(name: &str) -> Option<&'static [u8]> {
+    let files = bundled::files();
+    files.binary_search_by_key(&name, |(known, _)| known).ok().map(|i| files[i].1)
+}
+
+fn list_folder(folder: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let name = format!("{prefix}{name}");
+        match entry.path().is_dir() {
+            true if depth > 1 => list_folder(&entry.path(), &format!("{name}/"), depth - 1, names),
+            true => {}
+            false => names.push(name),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What can go wrong between a prompt and its files.
+
+use std::path::PathBuf;
+
+/// The result of this library's functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of this library. Each message names the thing, what was expected, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A prompt's value outside what is allowed.
+    #[error("{what} is {found}; expected {expected}")]
+    Prompt {
+        /// The value's name.
+        what: &'static str,
+        /// What was given.
+        found: String,
+        /// What would do.
+        expected: String,
+    },
+    /// Neither a point, nor a curve, nor a word of the lexicon.
+    #[error("emotion: {0}")]
+    Emotion(#[from] affetto_control::LexiconError),
+    /// No feeling can be read where none was built in and no folder was named.
+    #[error("this build carries no models; name their folder with --assets DIR or AFFETTO_ASSETS")]
+    NoAssets,
+    /// An asset folder that is not one.
+    #[error("{}: not a folder; name one laid out like the repository's assets/", folder.display())]
+    AssetFolder {
+        /// The folder named.
+        folder: PathBuf,
+    },
+    /// A file of the models that is not there.
+    #[error(
+        "{name}: missing; it is part of the repository's assets/: restore it, or name another folder with --assets"
+    )]
+    AssetMissing {
+        /// The file.
+        name: String,
+    },
+    /// A file of the models that cannot be read.
+    #[error("{name}: cannot be read: {source}")]
+    AssetUnreadable {
+        /// The file.
+        name: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file of the models whose content is wrong: cut short, or another file.
+    #[error("{reason}; restore it from the repository's assets/, or name another folder with --assets")]
+    AssetBroken {
+        /// The file and what is wrong with it.
+        reason: String,
+    },
+    /// The model could not make the music asked for.
+    #[error("generation failed: {0}")]
+    Compose(String),
+    /// The notes could not be turned into sound.
+    #[error("rendering failed: {0}")]
+    Render(String),
+    /// A path whose extension names no format.
+    #[error("{}: {found}; end its name in .wav, .flac, .mid, .musicxml or .json", path.display())]
+    Extension {
+        /// The path.
+        path: PathBuf,
+        /// What its extension is.
+        found: String,
+    },
+    /// A file that is already there.
+    #[error("{}: already exists; give another name, or --force to replace it", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The same file twice.
+    #[error("{}: named twice; give each file once", path.display())]
+    NamedTwice {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that cannot be written.
+    #[error("{}: {reason}; nothing was written", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What is in the way, and what to do.
+        reason: String,
+    },
+    /// A stream that takes no more bytes.
+    #[error("writing the sound: {0}")]
+    Stream(std::io::Error),
+}
+
+impl Error {
+    /// Whether the request itself was wrong (exit code 2 of the command), not its execution.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Error::Prompt { .. } | Error::Emotion(_) | Error::Extension { .. } | Error::NamedTwice { .. })
+    }
+}

@@ -1,0 +1,234 @@
+//! What is asked for.
+
+use std::ops::RangeInclusive;
+
+use affetto_control::{EmotionCurve, MeterClass};
+use affetto_score::{Instrument, Key};
+
+use crate::error::{Error, Result};
+
+/// The longest music that can be asked for, in seconds: one hour.
+pub const MAX_DURATION_SECONDS: f64 = 3600.0;
+/// The shortest music that can be asked for, in seconds.
+pub const MIN_DURATION_SECONDS: f64 = 1.0;
+/// The length of music whose prompt names none, in seconds.
+pub const DEFAULT_DURATION_SECONDS: f64 = 30.0;
+/// Tempos that can be asked for, in quarter notes per minute.
+pub const TEMPO_RANGE: RangeInclusive<f32> = 30.0..=300.0;
+/// Densities that can be asked for, in distinct onsets per second.
+pub const DENSITY_RANGE: RangeInclusive<f32> = 0.1..=24.0;
+/// The most instruments that can be asked for.
+pub const MAX_INSTRUMENTS: usize = affetto_control::conditions::MAX_INSTRUMENTS;
+/// The longest prompt that is accepted, in bytes. The model hears its first 24 word pieces.
+pub const MAX_TEXT_BYTES: usize = 10_000;
+
+/// How tokens are picked from what the model proposes. `None` = the model's own setting.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sampling {
+    /// Weight of the conditions over their absence (classifier-free guidance); 1 = off.
+    pub guidance: Option<f32>,
+    /// Above 1 bolder, below 1 safer.
+    pub temperature: Option<f32>,
+    /// Pick among this many likeliest tokens; 0 = all.
+    pub top_k: Option<usize>,
+    /// Pick among the likeliest tokens that make up this share; 1 = all.
+    pub top_p: Option<f32>,
+}
+
+/// What is asked for: words, a feeling, and what else shall be fixed. All but the words may be left open; the
+/// model then chooses by words and feeling.
+///
+/// ```
+/// use affetto::{Emotion, Prompt};
+/// let prompt = Prompt::new("a quiet piano at dusk")
+///     .emotion(Emotion::new(0.3, -0.6).unwrap())
+///     .duration_seconds(20.0)
+///     .tempo_bpm(72.0)
+///     .seed(7);
+/// assert!(prompt.check().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prompt {
+    pub(crate) text: String,
+    pub(crate) emotion: Option<EmotionCurve>,
+    pub(crate) duration_seconds: f64,
+    pub(crate) tempo_bpm: Option<f32>,
+    pub(crate) key: Option<Key>,
+    pub(crate) meter: Option<MeterClass>,
+    pub(crate) instruments: Vec<Instrument>,
+    pub(crate) density: Option<f32>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) sampling: Sampling,
+}
+
+impl Prompt {
+    /// A prompt of words alone, for [`DEFAULT_DURATION_SECONDS`] of music.
+    pub fn new(text: impl Into<String>) -> Prompt {
+        Prompt {
+            text: text.into(),
+            emotion: None,
+            duration_seconds: DEFAULT_DURATION_SECONDS,
+            tempo_bpm: None,
+            key: None,
+            meter: None,
+            instruments: Vec::new(),
+            density: None,
+            seed: None,
+            sampling: Sampling::default(),
+        }
+    }
+
+    /// The feeling: one [`Emotion`], or an [`EmotionCurve`] over time. Without it the words are read for one.
+    pub fn emotion(mut self, emotion: impl Into<EmotionCurve>) -> Prompt {
+        self.emotion = Some(emotion.into());
+        self
+    }
+
+    /// Length of the music in seconds, [`MIN_DURATION_SECONDS`] to [`MAX_DURATION_SECONDS`].
+    pub fn duration_seconds(mut self, seconds: f64) -> Prompt {
+        self.duration_seconds = seconds;
+        self
+    }
+
+    /// Quarter notes per minute, in [`TEMPO_RANGE`]: the files' tempo exactly.
+    pub fn tempo_bpm(mut self, bpm: f32) -> Prompt {
+        self.tempo_bpm = Some(bpm);
+        self
+    }
+
+    /// Key.
+    pub fn key(mut self, key: Key) -> Prompt {
+        self.key = Some(key);
+        self
+    }
+
+    /// Meter.
+    pub fn meter(mut self, meter: MeterClass) -> Prompt {
+        self.meter = Some(meter);
+        self
+    }
+
+    /// Instruments, at most [`MAX_INSTRUMENTS`]; no others play.
+    pub fn instruments(mut self, instruments: impl Into<Vec<Instrument>>) -> Prompt {
+        self.instruments = instruments.into();
+        self
+    }
+
+    /// Distinct onsets per second, in [`DENSITY_RANGE`].
+    pub fn density(mut self, onsets_per_second: f32) -> Prompt {
+        self.density = Some(onsets_per_second);
+        self
+    }
+
+    /// Seed: the same prompt and seed give the same music. Without one, a seed is drawn.
+    pub fn seed(mut self, seed: u64) -> Prompt {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Weight of the conditions over their absence, 1 to 10.
+    pub fn guidance(mut self, weight: f32) -> Prompt {
+        self.sampling.guidance = Some(weight);
+        self
+    }
+
+    /// Boldness of the choices, above 0 to 3; 1 = as learned.
+    pub fn temperature(mut self, temperature: f32) -> Prompt {
+        self.sampling.temperature = Some(temperature);
+        self
+    }
+
+    /// Pick among this many likeliest tokens; 0 = all.
+    pub fn top_k(mut self, count: usize) -> Prompt {
+        self.sampling.top_k = Some(count);
+        self
+    }
+
+    /// Pick among the likeliest tokens that make up this share, above 0 to 1.
+    pub fn top_p(mut self, share: f32) -> Prompt {
+        self.sampling.top_p = Some(share);
+        self
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`Error::Prompt`] names the first that is outside its range, and the range.
+    pub fn check(&self) -> Result<()> {
+        if self.text.len() > MAX_TEXT_BYTES {
+            return Err(Error::Prompt {
+                what: "the prompt",
+                found: format!("{} bytes long", self.text.len()),
+                expected: format!("at most {MAX_TEXT_BYTES} (its first words are what is heard)"),
+            });
+        }
+        let durations = MIN_DURATION_SECONDS..=MAX_DURATION_SECONDS;
+        within("the duration", Some(self.duration_seconds), durations, " seconds (one hour)")?;
+        within("the tempo", self.tempo_bpm, TEMPO_RANGE, " quarter notes per minute")?;
+        within("the density", self.density, DENSITY_RANGE, " onsets per second")?;
+        within("guidance", self.sampling.guidance, 1.0..=10.0, "")?;
+        within("the temperature", self.sampling.temperature, 0.01..=3.0, "")?;
+        within("top-p", self.sampling.top_p, 0.01..=1.0, "")?;
+        if self.instruments.len() > MAX_INSTRUMENTS {
+            return Err(Error::Prompt {
+                what: "the number of instruments",
+                found: self.instruments.len().to_string(),
+                expected: format!("at most {MAX_INSTRUMENTS}"),
+            });
+        }
+        Ok(())
+    }
+
+    /// The feeling asked for outright, if any.
+    pub fn asked_emotion(&self) -> Option<&EmotionCurve> {
+        self.emotion.as_ref()
+    }
+
+    /// The words.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+fn within<T: PartialOrd + std::fmt::Display>(
+    what: &'static str,
+    value: Option<T>,
+    range: RangeInclusive<T>,
+    unit: &str,
+) -> Result<()> {
+    match value {
+        Some(found) if !range.contains(&found) => Err(Error::Prompt {
+            what,
+            found: found.to_string(),
+            expected: format!("a number from {} to {}{unit}", range.start(), range.end()),
+        }),
+        _ => Ok(()),
+    }
+}
+
+impl From<&str> for Prompt {
+    fn from(text: &str) -> Prompt {
+        Prompt::new(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_outside_their_ranges_are_named() {
+        let message = |prompt: Prompt| prompt.check().unwrap_err().to_string();
+        assert!(Prompt::new("x").check().is_ok());
+        assert!(message(Prompt::new("x").duration_seconds(0.0)).starts_with("the duration is 0; expected"));
+        assert!(message(Prompt::new("x").duration_seconds(36000.0)).contains("3600 seconds (one hour)"));
+        assert!(message(Prompt::new("x").duration_seconds(f64::NAN)).contains("duration"));
+        assert!(message(Prompt::new("x").tempo_bpm(1000.0)).contains("30 to 300 quarter notes"));
+        assert!(message(Prompt::new("x").density(0.0)).contains("0.1 to 24"));
+        assert!(message(Prompt::new("x").guidance(f32::INFINITY)).contains("guidance"));
+        assert!(message(Prompt::new("x").temperature(0.0)).contains("temperature"));
+        assert!(message(Prompt::new("x").top_p(1.5)).contains("top-p is 1.5"));
+        assert!(message(Prompt::new("x").instruments(vec![Instrument(0); 9])).contains("at most 8"));
+        assert!(message(Prompt::new("x".repeat(20_000))).contains("20000 bytes"));
+    }
+}
