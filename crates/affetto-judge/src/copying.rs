@@ -7,7 +7,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use affetto_score::{Score, TICKS_PER_QUARTER};
+use affetto_score::Score;
+use affetto_score::score::TICKS_PER_QUARTER;
 
 /// Bars of a window.
 pub const WINDOW_BARS: usize = 8;

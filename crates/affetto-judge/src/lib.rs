@@ -5,6 +5,8 @@ pub mod features;
 pub mod metrics;
 pub mod notes;
 pub mod ridge;
+pub mod sound;
 pub mod stats;
 
 pub use notes::{EmotionReading, JudgeError, NotesJudge};
+pub use sound::{SoundError, SoundJudge};

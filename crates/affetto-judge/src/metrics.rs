@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use affetto_score::{Score, TICKS_PER_QUARTER};
+use affetto_score::Score;
+use affetto_score::score::TICKS_PER_QUARTER;
 use serde::{Deserialize, Serialize};
 
 use crate::features::entropy;

@@ -1,6 +1,7 @@
 //! A score in seconds: the tempo map applied once, so that many spans can be read cheaply.
 
-use affetto_score::{Score, TICKS_PER_QUARTER};
+use affetto_score::Score;
+use affetto_score::score::TICKS_PER_QUARTER;
 
 /// A note in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
