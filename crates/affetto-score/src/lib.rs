@@ -1,5 +1,6 @@
 //! Notes: reading and writing scores, musical attributes, the score codec and SoundFont rendering.
 
+pub mod abc;
 mod bars;
 mod chord;
 pub mod codec;
