@@ -48,10 +48,16 @@ impl PackedMatrix {
     /// Packs a row-major matrix `w` of shape `[outputs, inputs]`.
     ///
     /// # Errors
-    /// When `w` has another length, or int8 is asked for more than [`MAX_INT8_INPUTS`] inputs.
+    /// When `w` has another length or is empty, or int8 is asked for more than [`MAX_INT8_INPUTS`] inputs.
     pub fn pack(w: &[f32], outputs: usize, inputs: usize, precision: Precision) -> Result<Self, EngineError> {
         let count = outputs.saturating_mul(inputs);
         expect_size("numbers in a weight matrix", count, w.len())?;
+        if count == 0 {
+            return Err(EngineError::Invalid {
+                what: "weight matrix",
+                reason: format!("{outputs} × {inputs} is empty"),
+            });
+        }
         let row = |o: usize| &w[o * inputs..(o + 1) * inputs];
         let panels = outputs.div_ceil(PANEL);
         let packed = match precision {

@@ -117,3 +117,41 @@ fn broken_bytes_are_errors() {
         }
     }
 }
+
+#[test]
+fn ten_thousand_mutations_never_panic() {
+    let good = sample();
+    let mut state = 0x1234_5678_9abc_def1u64;
+    let mut random = |n: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 33) as usize % n.max(1)
+    };
+    let mut read = 0;
+    for _ in 0..10_000 {
+        let mut bytes = good.clone();
+        for _ in 0..1 + random(4) {
+            let at = if random(3) == 0 { random(bytes.len()) } else { random(400) };
+            match random(4) {
+                0 => bytes[at] = b"0123456789[]{},:\"-"[random(18)],
+                1 => bytes[at] ^= 1 << random(8),
+                2 => bytes.truncate(at.max(401)),
+                _ => bytes.insert(at, b'9'),
+            }
+        }
+        let Ok(c) = Checkpoint::from_bytes("mutated", bytes) else { continue };
+        read += 1;
+        for name in c.names() {
+            let shape = c.shape(name).unwrap().to_vec();
+            let _ = c.tensor_f32(name, &shape);
+            if let [rows, width] = shape[..] {
+                let _ = PackedMatrix::load(&c, name, rows, width, Precision::Int8);
+                if let Ok(table) = Embedding::load(&c, name, rows, width) {
+                    let _ = table.get(rows.wrapping_sub(1), &mut vec![0.0; width]);
+                }
+            }
+        }
+    }
+    assert!(read > 100, "only {read} mutations were still files");
+}

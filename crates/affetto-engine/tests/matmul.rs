@@ -122,6 +122,7 @@ fn inputs_that_are_not_numbers_stay_so() {
 #[test]
 fn wrong_sizes_are_errors() {
     assert!(PackedMatrix::pack(&[0.0; 5], 2, 3, Precision::F32).is_err());
+    assert!(PackedMatrix::pack(&[], usize::MAX, 0, Precision::Int8).is_err());
     assert!(PackedMatrix::pack(&[], usize::MAX, 2, Precision::F32).is_err());
     assert!(PackedMatrix::pack(&[0.0; 65_537], 1, 65_537, Precision::Int8).is_err());
 }
