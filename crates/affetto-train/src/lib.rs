@@ -1,6 +1,15 @@
 //! Learning: corpora, labels, augmentation, the burn decoder, exports.
 
 pub mod archive;
+pub mod augment;
+pub mod captions;
+pub mod config;
+pub mod corpora;
+pub mod error;
 pub mod labelled;
+#[cfg(feature = "burn")]
+pub mod learn;
 pub mod predictor;
+pub mod predictor_sound;
 pub mod window;
+pub mod windows;
