@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use affetto_control::{EmotionCurve, MeterClass};
 use affetto_score::{Instrument, Key};
 
+use crate::compose::Ablation;
 use crate::error::{Error, Result};
 
 /// The longest music that can be asked for, in seconds: one hour.
@@ -59,6 +60,7 @@ pub struct Prompt {
     pub(crate) density: Option<f32>,
     pub(crate) seed: Option<u64>,
     pub(crate) sampling: Sampling,
+    pub(crate) ablation: Ablation,
 }
 
 impl Prompt {
@@ -75,6 +77,7 @@ impl Prompt {
             density: None,
             seed: None,
             sampling: Sampling::default(),
+            ablation: Ablation::None,
         }
     }
 
@@ -147,6 +150,12 @@ impl Prompt {
     /// Pick among the likeliest tokens that make up this share, above 0 to 1.
     pub fn top_p(mut self, share: f32) -> Prompt {
         self.sampling.top_p = Some(share);
+        self
+    }
+
+    /// Which part of the system hears the feeling; for experiments.
+    pub fn ablation(mut self, ablation: Ablation) -> Prompt {
+        self.ablation = ablation;
         self
     }
 

@@ -85,7 +85,7 @@ impl Studio {
             composer: Composer::open(&assets, threads)?,
             lexicon: read_lexicon(&assets)?,
             words_head: read_words_head(&assets)?,
-            sound: Arc::new(Sound::new(assets, threads)?),
+            sound: Arc::new(Sound::open(&assets, threads)?),
             model: card.name,
             licences: card.licences,
         })
@@ -111,7 +111,7 @@ impl Studio {
             let curve = Some(reading.emotion.into());
             return Ok(Feeling { curve, from: EmotionFrom::Lexicon, words: reading.words });
         }
-        let sentence = self.composer.sentence(&prompt.text)?;
+        let sentence = self.composer.sentence(&prompt.text);
         let curve = Some(self.words_head.read(&sentence).into());
         Ok(Feeling { curve, from: EmotionFrom::Words, words: Vec::new() })
     }
@@ -143,6 +143,7 @@ impl Studio {
             density: prompt.density,
             seed,
             sampling: prompt.sampling,
+            ablation: prompt.ablation,
         };
         let composition = self.composer.compose(&request, progress)?;
         let asked = Asked {

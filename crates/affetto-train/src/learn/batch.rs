@@ -15,8 +15,7 @@ use crate::window::Window;
 
 /// Condition tokens in a batch's fixed layout: text, tempo, key, meter, instruments, then per segment emotion, then
 /// per segment density, then per segment closing.
-pub const CONDITION_TOKENS: usize =
-    MAX_TEXT_TOKENS + 3 + MAX_INSTRUMENTS + MAX_SEGMENTS * (EMOTION_TOKENS + 2);
+pub const CONDITION_TOKENS: usize = MAX_TEXT_TOKENS + 3 + MAX_INSTRUMENTS + MAX_SEGMENTS * (EMOTION_TOKENS + 2);
 
 const TEMPO: usize = MAX_TEXT_TOKENS;
 const KEY: usize = TEMPO + 1;
@@ -201,7 +200,9 @@ impl HostBatch {
         }
         let last = window.segment_of_row.len().saturating_sub(1);
         for step in 0..self.steps {
-            let segment = window.segment_of_row.get(step.min(last)).copied().unwrap_or(0);
+            // The newest row whose bar is known before this step is read: the bar stream is one row late.
+            let row = step.saturating_sub(1 + BAR).min(last);
+            let segment = window.segment_of_row.get(row).copied().unwrap_or(0);
             let from = (at * self.steps + step) * CONDITION_TOKENS;
             self.visible[from..from + CONDITION_TOKENS]
                 .copy_from_slice(&of_segment[usize::from(segment).min(MAX_SEGMENTS - 1)]);

@@ -28,7 +28,12 @@ const KEPT: usize = 2;
 ///
 /// # Errors
 /// A folder that can't be written.
-pub fn save(run_dir: &Path, state: &RunState, network: &Network, optimizer: &ModuleOptimizer) -> Result<(), TrainError> {
+pub fn save(
+    run_dir: &Path,
+    state: &RunState,
+    network: &Network,
+    optimizer: &ModuleOptimizer,
+) -> Result<(), TrainError> {
     let target = run_dir.join(format!("checkpoint-{:08}", state.step));
     let part = run_dir.join(format!("checkpoint-{:08}.part", state.step));
     let io = |path: &Path| {

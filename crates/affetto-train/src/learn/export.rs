@@ -82,9 +82,13 @@ pub fn tensors(network: &Network, config: &ModelConfig) -> Vec<NamedTensor> {
             out.push(take(&format!("{from}.{old}.weight")).transposed().named(format!("{to}.{new}.weight")));
         }
     }
-    for (old, new) in
-        [("text_proj", "text_proj"), ("tempo", "tempo"), ("density", "density"), ("av_fc1", "av.fc1"), ("av_fc2", "av.fc2")]
-    {
+    for (old, new) in [
+        ("text_proj", "text_proj"),
+        ("tempo", "tempo"),
+        ("density", "density"),
+        ("av_fc1", "av.fc1"),
+        ("av_fc2", "av.fc2"),
+    ] {
         let weight = take(&format!("conditions.{old}.weight")).transposed();
         out.push(weight.named(format!("conditions.{new}.weight")));
         out.push(take(&format!("conditions.{old}.bias")).named(format!("conditions.{new}.bias")));

@@ -156,9 +156,11 @@ impl ConditionNetwork {
             (self.meter.forward(inputs.meter), TokenKind::Meter),
             (self.instrument.forward(inputs.instruments), TokenKind::Instrument),
             (
-                self.av_fc2
-                    .forward(gelu(self.av_fc1.forward(inputs.emotion)))
-                    .reshape([batch, segments * EMOTION_TOKENS, d]),
+                self.av_fc2.forward(gelu(self.av_fc1.forward(inputs.emotion))).reshape([
+                    batch,
+                    segments * EMOTION_TOKENS,
+                    d,
+                ]),
                 TokenKind::Emotion,
             ),
             (self.density.forward(inputs.density), TokenKind::Density),

@@ -1,14 +1,45 @@
-//! From a request to notes.
+//! From a request to notes: settle what nobody fixed, plan the bars, let the model write under the rules, add
+//! micro-timing.
 
-use affetto_control::{EmotionCurve, MeterClass};
-use affetto_score::codec::Row;
+mod attributes;
+mod expression;
+mod guide;
+mod plan;
+mod rules;
+
+use affetto_control::encoder::ConditionEncoder;
+use affetto_control::prior::{AttributePrior, PriorSampling};
+use affetto_control::{Conditions, EmotionCurve, MeterClass, SegmentConditions};
+use affetto_engine::Precision;
+use affetto_engine::sampling::StreamSampling;
+use affetto_models::decoder::{DecoderConfig, DecoderLm, Settings, generate};
+use affetto_models::minilm::{MiniLm, TextStates};
+use affetto_score::codec::{self, BAR, EncodedScore, Row, STREAMS, TICKS_PER_STEP, VOCABULARY};
 use affetto_score::{Instrument, Key, Score};
+use serde::Deserialize;
 
-use affetto_models::minilm::MiniLm;
-
-use crate::assets::{Assets, SCORE_MODEL, TEXT_EMBEDDINGS, TEXT_ENCODER, TEXT_VOCABULARY};
+use self::attributes::Attributes;
+use self::guide::ScoreGuide;
+use crate::assets::{Assets, SCORE_CONFIG, SCORE_MODEL, TEXT_EMBEDDINGS, TEXT_ENCODER, TEXT_VOCABULARY};
 use crate::error::{Error, Result};
 use crate::prompt::Sampling;
+
+/// How the projections are held in memory while writing.
+const PRECISION: Precision = Precision::Bf16;
+/// More notes a second than any take is allowed on average.
+const MAX_NOTES_PER_SECOND: f64 = 60.0;
+
+/// Which part of the system hears the feeling: for measuring where adherence comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ablation {
+    /// Both hear it.
+    #[default]
+    None,
+    /// The attributes are drawn for a neutral feeling; only the language model hears the asked one.
+    NeutralAttributes,
+    /// The language model hears no feeling; only the attributes follow the asked one.
+    ModelWithoutEmotion,
+}
 
 /// What is asked of the model. `None` or empty = the model chooses.
 #[derive(Clone, Debug)]
@@ -33,6 +64,8 @@ pub struct Request {
     pub seed: u64,
     /// How tokens are picked.
     pub sampling: Sampling,
+    /// Who hears the feeling.
+    pub ablation: Ablation,
 }
 
 /// What the model made.
@@ -57,34 +90,124 @@ pub struct Composition {
 /// The score model, ready to write.
 pub struct Composer {
     text: MiniLm,
+    lm: DecoderLm,
+    encoder: ConditionEncoder,
+    prior: AttributePrior,
+    defaults: Defaults,
+}
+
+/// What the model's configuration file says about generating with it.
+#[derive(Clone, Debug, Deserialize)]
+struct ModelFile {
+    decoder: DecoderConfig,
+    generation: Defaults,
+}
+
+/// A model's own settings, chosen on the development judges.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Defaults {
+    guidance: f32,
+    temperature: f32,
+    top_k: usize,
+    top_p: f32,
+    prior_guidance: f32,
+    prior_temperature: f32,
 }
 
 impl Composer {
-    /// Loads the model.
+    /// Loads the model to run on `threads` threads.
     ///
     /// # Errors
     /// Names the file that is missing or broken.
     pub fn open(assets: &Assets, threads: usize) -> Result<Composer> {
-        let _ = (assets.checkpoint(&[SCORE_MODEL])?, threads);
-        let weights = assets.checkpoint(&[TEXT_EMBEDDINGS, TEXT_ENCODER])?;
-        let text = MiniLm::from_parts(&weights, &assets.read(TEXT_VOCABULARY)?)
-            .map_err(|error| Error::AssetBroken { reason: error.to_string() })?;
-        Ok(Composer { text })
+        affetto_engine::threads::set_limit(threads);
+        let broken = |error: &dyn std::fmt::Display| Error::AssetBroken { reason: error.to_string() };
+        let file: ModelFile = serde_json::from_str(&assets.read_text(SCORE_CONFIG)?)
+            .map_err(|error| assets.broken(SCORE_CONFIG, error))?;
+        let weights = assets.checkpoint(&[SCORE_MODEL])?;
+        let lm = DecoderLm::load(&weights, &file.decoder, PRECISION, "").map_err(|e| broken(&e))?;
+        if file.decoder.vocab_sizes != VOCABULARY {
+            return Err(assets.broken(SCORE_CONFIG, format!("vocab_sizes must be the score codec's, {VOCABULARY:?}")));
+        }
+        let encoder = ConditionEncoder::load(&weights, file.decoder.hidden_size).map_err(|e| broken(&e))?;
+        let prior = AttributePrior::load(&weights).map_err(|e| broken(&e))?;
+        let text = assets.checkpoint(&[TEXT_EMBEDDINGS, TEXT_ENCODER])?;
+        let text = MiniLm::from_parts(&text, &assets.read(TEXT_VOCABULARY)?).map_err(|e| broken(&e))?;
+        Ok(Composer { text, lm, encoder, prior, defaults: file.generation })
     }
 
     /// The sentence embedding of a text, `[384]`, L2-normalised.
-    ///
-    /// # Errors
-    /// What the text encoder says.
-    pub fn sentence(&self, text: &str) -> Result<Vec<f32>> {
-        Ok(self.text.sentence_embedding(text))
+    pub fn sentence(&self, text: &str) -> Vec<f32> {
+        self.text.sentence_embedding(text)
     }
 
     /// Writes music. `progress` hears the share done, 0 to 1.
     ///
     /// # Errors
     /// What the model cannot do.
-    pub fn compose(&mut self, _request: &Request, _progress: &mut dyn FnMut(f32)) -> Result<Composition> {
-        Err(Error::Compose("the generation loop is not wired yet".into()))
+    pub fn compose(&mut self, request: &Request, progress: &mut dyn FnMut(f32)) -> Result<Composition> {
+        let words = (!request.text.trim().is_empty()).then(|| self.text.encode(&request.text));
+        let sentence = words.as_ref().map(TextStates::sentence_embedding);
+        let attributes = Attributes::settle(&self.prior, request, sentence.as_deref(), self.prior_sampling());
+        let plan = plan::plan(
+            request.duration_seconds,
+            attributes.meter,
+            Some(attributes.key),
+            request.emotion.as_ref(),
+            &attributes,
+        );
+        let told = Conditions {
+            text_states: words.map(|states| states.hidden).unwrap_or_default(),
+            tempo_bpm: None,
+            key: Some(attributes.key),
+            meter: Some(attributes.meter),
+            instruments: attributes.instruments.clone(),
+            segment: SegmentConditions::default(),
+        };
+        let mut guide = ScoreGuide::new(&self.lm, &self.encoder, &plan, told, request.ablation);
+        let settings = self.settings(request);
+        let bars = plan.bars.len() as f32;
+        let mut bar = 0;
+        let codes = generate(&self.lm, &settings, &[], &mut guide, |_, codes| {
+            bar += codes[BAR] as usize;
+            progress((bar as f32 / bars).min(1.0));
+        })
+        .map_err(|error| Error::Compose(error.to_string()))?;
+        let rows: Vec<Row> =
+            codes.chunks_exact(STREAMS).map(|row| std::array::from_fn(|stream| row[stream] as u16)).collect();
+        let density = plan.bars.iter().filter_map(|b| b.density).sum::<f32>() / bars;
+        let encoded = EncodedScore { frame: plan.frame.clone(), rows };
+        let mut score = codec::decode(&encoded);
+        expression::part_repeated_notes(&mut score);
+        expression::lean(&mut score, request.seed, plan.end_step * TICKS_PER_STEP);
+        Ok(Composition {
+            score,
+            rows: encoded.rows,
+            tempo_bpm: plan.bars[0].tempo_bpm as f32,
+            key: attributes.key,
+            meter: attributes.meter,
+            instruments: attributes.instruments,
+            density,
+        })
+    }
+
+    fn prior_sampling(&self) -> PriorSampling {
+        PriorSampling { guidance: self.defaults.prior_guidance, temperature: self.defaults.prior_temperature }
+    }
+
+    fn settings(&self, request: &Request) -> Settings {
+        let (own, asked) = (self.defaults, request.sampling);
+        let sampling = StreamSampling {
+            temperature: asked.temperature.unwrap_or(own.temperature),
+            top_k: asked.top_k.unwrap_or(own.top_k),
+            top_p: asked.top_p.unwrap_or(own.top_p),
+        };
+        Settings {
+            guidance: asked.guidance.unwrap_or(own.guidance),
+            sampling: vec![sampling],
+            seed: request.seed,
+            max_rows: (request.duration_seconds * MAX_NOTES_PER_SECOND) as usize + 64,
+            ..Settings::default()
+        }
     }
 }

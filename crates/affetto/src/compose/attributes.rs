@@ -1,0 +1,117 @@
+//! The attributes of a take: those that were asked for, and the others as the prior draws them.
+
+use affetto_control::conditions::MAX_INSTRUMENTS;
+use affetto_control::prior::{AttributePrior, PriorContext, PriorDraws, PriorSampling};
+use affetto_control::{Emotion, MeterClass};
+use affetto_score::{Instrument, Key};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use super::plan::Movement;
+use super::{Ablation, Request};
+
+/// Tells the prior's draws apart from others of the same seed.
+const STREAM: u64 = 0x7072_696f_7264_7261;
+/// Points along a take at which its feeling is averaged for what stays fixed throughout.
+const AVERAGED_POINTS: usize = 16;
+
+/// What is settled for a whole take, and the prior that tempo and density follow the feeling by.
+pub struct Attributes<'a> {
+    /// Meter.
+    pub meter: MeterClass,
+    /// Key.
+    pub key: Key,
+    /// Instruments.
+    pub instruments: Vec<Instrument>,
+    prior: &'a AttributePrior,
+    context: PriorContext<'a>,
+    draws: PriorDraws,
+    sampling: PriorSampling,
+    asked_tempo: Option<f32>,
+    asked_density: Option<f32>,
+    neutral: bool,
+}
+
+impl<'a> Attributes<'a> {
+    /// Keeps what is asked for and draws the rest for the words and the mean feeling.
+    pub fn settle(
+        prior: &'a AttributePrior,
+        request: &Request,
+        sentence: Option<&'a [f32]>,
+        sampling: PriorSampling,
+    ) -> Attributes<'a> {
+        let draws = draw(request.seed);
+        let neutral = request.ablation == Ablation::NeutralAttributes;
+        let mut context = PriorContext {
+            sentence,
+            emotion: match neutral {
+                true => Some(Emotion::NEUTRAL),
+                false => mean_emotion(request),
+            },
+            meter: request.meter,
+            key: request.key,
+            instruments: request.instruments.clone(),
+            instruments_complete: !request.instruments.is_empty(),
+            tempo_bpm: request.tempo_bpm,
+            density: request.density,
+        };
+        prior.complete_fixed(&mut context, &draws, sampling, &|_| true);
+        Attributes {
+            meter: context.meter.unwrap_or(MeterClass::FourFour),
+            key: context.key.expect("the prior draws a key"),
+            instruments: context.instruments.clone(),
+            prior,
+            context,
+            draws,
+            sampling,
+            asked_tempo: request.tempo_bpm,
+            asked_density: request.density,
+            neutral,
+        }
+    }
+
+    fn at(&self, emotion: Option<Emotion>) -> PriorContext<'a> {
+        let emotion = if self.neutral { Some(Emotion::NEUTRAL) } else { emotion };
+        PriorContext { emotion, ..self.context.clone() }
+    }
+}
+
+impl Movement for Attributes<'_> {
+    fn tempo_bpm(&self, emotion: Option<Emotion>) -> f64 {
+        match self.asked_tempo {
+            Some(bpm) => f64::from(bpm),
+            None => f64::from(self.prior.tempo_bpm(&self.at(emotion), &self.draws, self.sampling)).round(),
+        }
+    }
+
+    fn density(&self, emotion: Option<Emotion>, tempo_bpm: f64) -> Option<f32> {
+        Some(self.asked_density.unwrap_or_else(|| {
+            let context = PriorContext { tempo_bpm: Some(tempo_bpm as f32), ..self.at(emotion) };
+            self.prior.density(&context, &self.draws, self.sampling)
+        }))
+    }
+
+    fn tempo_is_fixed(&self) -> bool {
+        self.asked_tempo.is_some()
+    }
+}
+
+fn mean_emotion(request: &Request) -> Option<Emotion> {
+    let curve = request.emotion.as_ref()?;
+    let mut mean = Emotion::NEUTRAL;
+    for i in 0..AVERAGED_POINTS {
+        let point = curve.at((i as f64 + 0.5) / AVERAGED_POINTS as f64 * request.duration_seconds);
+        mean.valence += point.valence / AVERAGED_POINTS as f32;
+        mean.arousal += point.arousal / AVERAGED_POINTS as f32;
+    }
+    Some(mean)
+}
+
+fn draw(seed: u64) -> PriorDraws {
+    let mut rng = Pcg64Mcg::seed_from_u64(seed ^ STREAM);
+    let mut uniform = || rng.random::<f32>();
+    let mut instruments = [0.0; MAX_INSTRUMENTS];
+    let (meter, key, tempo, density) = (uniform(), uniform(), uniform(), uniform());
+    instruments.fill_with(uniform);
+    PriorDraws { meter, key, instruments, tempo, density }
+}

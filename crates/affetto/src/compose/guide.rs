@@ -1,0 +1,90 @@
+//! Steers the decoder through a plan: its rules as masks, its bars as conditions.
+
+use std::sync::Arc;
+
+use affetto_control::encoder::ConditionEncoder;
+use affetto_control::{Conditions as Told, SegmentConditions};
+use affetto_models::ModelError;
+use affetto_models::decoder::{Conditions, DecoderLm, Guide, Progress};
+use affetto_score::codec::BAR;
+
+use super::Ablation;
+use super::plan::Plan;
+use super::rules::{Rows, Rules};
+
+/// The guide of one take.
+pub struct ScoreGuide<'a> {
+    lm: &'a DecoderLm,
+    encoder: &'a ConditionEncoder,
+    plan: &'a Plan,
+    rules: Rules,
+    rows: Rows,
+    told: Told,
+    /// What was last told, so that the same is not encoded twice.
+    last: Option<Told>,
+    hears_emotion: bool,
+}
+
+impl<'a> ScoreGuide<'a> {
+    /// A guide through `plan`; `told` holds what stays the same throughout.
+    pub fn new(
+        lm: &'a DecoderLm,
+        encoder: &'a ConditionEncoder,
+        plan: &'a Plan,
+        told: Told,
+        ablation: Ablation,
+    ) -> ScoreGuide<'a> {
+        ScoreGuide {
+            lm,
+            encoder,
+            plan,
+            rules: Rules::new(plan, &told.instruments),
+            rows: Rows::default(),
+            told,
+            last: None,
+            hears_emotion: ablation != Ablation::ModelWithoutEmotion,
+        }
+    }
+}
+
+impl Guide for ScoreGuide<'_> {
+    fn length(&mut self, progress: &Progress) -> Option<usize> {
+        self.rows.follow(progress);
+        self.rows.ended_at()
+    }
+
+    fn conditions(&mut self, progress: &Progress) -> Result<Option<Conditions>, ModelError> {
+        self.rows.follow(progress);
+        let bar = &self.plan.bars[self.rows.newest_bar().min(self.plan.bars.len() - 1)];
+        let told = Told {
+            tempo_bpm: Some(bar.tempo_bpm as f32),
+            segment: SegmentConditions {
+                emotion: bar.emotion.filter(|_| self.hears_emotion),
+                density: bar.density,
+                closing: Some(bar.closing),
+            },
+            ..self.told.clone()
+        };
+        if self.last.as_ref() == Some(&told) {
+            return Ok(None);
+        }
+        let tokens = self.encoder.encode(&told)?;
+        self.last = Some(told);
+        Ok(Some(Conditions { given: Some(Arc::new(self.lm.cross(&tokens, &[])?)), null: None }))
+    }
+
+    fn mask(&mut self, progress: &Progress, row: usize, stream: usize, allowed: &mut [bool]) {
+        self.rows.follow(progress);
+        self.rules.mask(&self.rows, progress, row, stream, allowed);
+    }
+
+    fn window(&mut self, progress: &Progress, earliest: usize) -> usize {
+        // A window begins with a bar, as those the model learned from.
+        let starts_bar = |row: &usize| progress.code(*row, BAR).is_some_and(|advance| advance > 0);
+        (earliest..progress.complete()).find(starts_bar).unwrap_or(earliest)
+    }
+
+    fn reopen(&mut self, _progress: &Progress, _row: usize, codes: &mut [u32]) {
+        codes[BAR] = 0;
+    }
+}

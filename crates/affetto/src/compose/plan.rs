@@ -1,0 +1,194 @@
+//! The plan of a take before its notes: bars, tempo map, and what holds in each bar.
+
+use affetto_control::conditions::CLOSING_FAR;
+use affetto_control::{Emotion, EmotionCurve, MeterClass};
+use affetto_score::codec::{Frame, STEPS_PER_QUARTER, TICKS_PER_STEP};
+use affetto_score::score::TICKS_PER_QUARTER;
+use affetto_score::{Key, KeyChange, TempoChange};
+
+/// Silence kept for releases and reverb after the last note's end, in seconds (less in very short takes).
+const TAIL_SECONDS: f64 = 1.6;
+/// How far a free tempo may be bent so that whole bars fill the take.
+const TEMPO_BEND: f64 = 0.05;
+/// Slowest and fastest tempo, quarter notes per minute.
+pub const TEMPO_RANGE_BPM: (f64, f64) = (20.0, 300.0);
+
+/// One bar of the plan.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PlannedBar {
+    /// First grid step.
+    pub start_step: u32,
+    /// Seconds from the start of the take.
+    pub start_seconds: f64,
+    /// Quarter notes per minute.
+    pub tempo_bpm: f64,
+    /// The feeling at the middle of the bar, if any is asked.
+    pub emotion: Option<Emotion>,
+    /// Distinct onsets per second.
+    pub density: Option<f32>,
+    /// Bars left until the end, [`CLOSING_FAR`] for that many or more.
+    pub closing: u8,
+}
+
+/// What is fixed before the first note.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Tempo, meter and key of the take.
+    pub frame: Frame,
+    /// The bars; at least one.
+    pub bars: Vec<PlannedBar>,
+    /// Steps in a bar.
+    pub bar_steps: u32,
+    /// The grid step by which every note has ended.
+    pub end_step: u32,
+}
+
+/// How the tempo and density of a bar are found.
+pub trait Movement {
+    /// Quarter notes per minute at a feeling.
+    fn tempo_bpm(&self, emotion: Option<Emotion>) -> f64;
+    /// Distinct onsets per second at a feeling and tempo.
+    fn density(&self, emotion: Option<Emotion>, tempo_bpm: f64) -> Option<f32>;
+    /// Whether the tempo was asked for, and so may not be bent.
+    fn tempo_is_fixed(&self) -> bool;
+}
+
+/// Lays out `seconds` of music.
+pub fn plan(
+    seconds: f64,
+    meter: MeterClass,
+    key: Option<Key>,
+    emotion: Option<&EmotionCurve>,
+    movement: &dyn Movement,
+) -> Plan {
+    let tail = TAIL_SECONDS.min(seconds * 0.3);
+    let notes_end = seconds - tail;
+    let bar_ticks = meter.meter().bar_ticks();
+    let bar_quarters = f64::from(bar_ticks) / f64::from(TICKS_PER_QUARTER);
+    let at = |seconds: f64| emotion.map(|curve| curve.at(seconds));
+    let steady = emotion.is_none_or(EmotionCurve::is_constant);
+
+    let mut bars: Vec<PlannedBar> = Vec::new();
+    let mut start_seconds = 0.0;
+    let mut start_step = 0;
+    let bar_steps = bar_ticks / TICKS_PER_STEP;
+    let first_tempo = movement.tempo_bpm(at(0.0));
+    let bend = match steady && !movement.tempo_is_fixed() {
+        true => whole_bars_bend(notes_end, bar_quarters * 60.0 / first_tempo),
+        false => 1.0,
+    };
+    while start_seconds < notes_end {
+        // The feeling in the middle of the bar, with the bar's length guessed from its start.
+        let guess = at(start_seconds);
+        let half = bar_quarters * 30.0 / movement.tempo_bpm(guess);
+        let emotion = at((start_seconds + half).min(notes_end));
+        let tempo_bpm = match steady {
+            true => hundredths(first_tempo * bend),
+            false => hundredths(movement.tempo_bpm(emotion)),
+        };
+        bars.push(PlannedBar {
+            start_step,
+            start_seconds,
+            tempo_bpm,
+            emotion,
+            density: movement.density(emotion, tempo_bpm),
+            closing: CLOSING_FAR,
+        });
+        start_seconds += bar_quarters * 60.0 / tempo_bpm;
+        start_step += bar_steps;
+    }
+    let end_step = close(&mut bars, notes_end, bar_steps);
+    let mut tempos: Vec<TempoChange> = bars
+        .iter()
+        .map(|bar| TempoChange { tick: bar.start_step * TICKS_PER_STEP, bpm: bar.tempo_bpm })
+        .collect();
+    tempos.dedup_by(|later, earlier| later.bpm == earlier.bpm);
+    let frame = Frame {
+        tempos,
+        meters: vec![meter.meter()],
+        keys: key.map(|key| KeyChange { tick: 0, key }).into_iter().collect(),
+        pickup: 0,
+        title: None,
+    };
+    Plan { frame, bars, bar_steps, end_step }
+}
+
+/// Finds the last grid step a note may sound to, drops a last bar too short to say anything, and numbers the closing
+/// bars.
+fn close(bars: &mut Vec<PlannedBar>, notes_end: f64, bar_steps: u32) -> u32 {
+    let steps_into = |bar: &PlannedBar| {
+        let per_second = bar.tempo_bpm / 60.0 * f64::from(STEPS_PER_QUARTER);
+        ((notes_end - bar.start_seconds) * per_second + 1e-6).floor().max(1.0) as u32
+    };
+    let last = *bars.last().expect("a plan has a bar");
+    let mut end_step = last.start_step + steps_into(&last).min(bar_steps);
+    if bars.len() > 1 && end_step - last.start_step < STEPS_PER_QUARTER {
+        bars.pop();
+        end_step = last.start_step;
+    }
+    for (left, bar) in bars.iter_mut().rev().take(usize::from(CLOSING_FAR)).enumerate() {
+        bar.closing = left as u8;
+    }
+    end_step
+}
+
+/// Factor on the tempo that makes bars of `bar_seconds` fill `seconds` exactly, if a small one does; else 1.
+fn whole_bars_bend(seconds: f64, bar_seconds: f64) -> f64 {
+    let bars = (seconds / bar_seconds).round();
+    let bend = bars * bar_seconds / seconds;
+    if bars >= 1.0 && (1.0 - bend).abs() <= TEMPO_BEND { bend } else { 1.0 }
+}
+
+fn hundredths(bpm: f64) -> f64 {
+    ((bpm * 100.0).round() / 100.0).clamp(TEMPO_RANGE_BPM.0, TEMPO_RANGE_BPM.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Steady(f64, bool);
+    impl Movement for Steady {
+        fn tempo_bpm(&self, emotion: Option<Emotion>) -> f64 {
+            self.0 + f64::from(emotion.map_or(0.0, |e| e.arousal)) * 30.0
+        }
+        fn density(&self, _: Option<Emotion>, _: f64) -> Option<f32> {
+            None
+        }
+        fn tempo_is_fixed(&self) -> bool {
+            self.1
+        }
+    }
+
+    #[test]
+    fn an_asked_tempo_is_kept_exactly_and_notes_end_before_the_tail() {
+        let plan = plan(30.0, MeterClass::FourFour, None, None, &Steady(93.0, true));
+        assert_eq!(plan.frame.tempos, vec![TempoChange { tick: 0, bpm: 93.0 }]);
+        let end = f64::from(plan.end_step) / 24.0 * 60.0 / 93.0;
+        assert!(end <= 30.0 - 1.5 && end > 26.0, "{end}");
+        assert_eq!(plan.bars.last().unwrap().closing, 0);
+    }
+
+    #[test]
+    fn a_free_tempo_is_bent_to_whole_bars() {
+        let plan = plan(30.0, MeterClass::FourFour, None, None, &Steady(100.0, false));
+        assert_eq!(plan.end_step % plan.bar_steps, 0);
+        let bpm = plan.frame.tempos[0].bpm;
+        assert!((bpm / 100.0 - 1.0).abs() <= 0.051, "{bpm}");
+    }
+
+    #[test]
+    fn a_curve_moves_the_tempo_bar_by_bar() {
+        let curve = EmotionCurve::parse("0:0,-1 30:0,1").unwrap();
+        let plan = plan(30.0, MeterClass::ThreeFour, None, Some(&curve), &Steady(100.0, false));
+        let bpms: Vec<f64> = plan.frame.tempos.iter().map(|t| t.bpm).collect();
+        assert!(bpms.len() > 5 && bpms.windows(2).all(|w| w[0] < w[1]), "{bpms:?}");
+    }
+
+    #[test]
+    fn the_shortest_take_still_has_room_for_a_note() {
+        let plan = plan(0.05, MeterClass::FourFour, None, None, &Steady(60.0, true));
+        assert_eq!(plan.bars.len(), 1);
+        assert!(plan.end_step >= 1);
+    }
+}

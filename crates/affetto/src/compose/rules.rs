@@ -1,0 +1,169 @@
+//! Which tokens make a possible note: the masks of the score family's streams.
+//!
+//! A row's fields are sampled one decoder step apart (delay pattern), so a mask may rely on the fields of its own row
+//! that come before, and on the same field of the row before, but not on later fields of that row.
+
+use affetto_models::decoder::Progress;
+use affetto_score::Instrument;
+use affetto_score::codec::{
+    BAR, DRUM_PITCH_OFFSET, DURATION, END_OF_PIECE, INSTRUMENT, PITCH, POSITION, Row, VELOCITY, duration_steps,
+};
+
+use super::plan::Plan;
+
+/// Most notes that start together.
+const MAX_CHORD: usize = 14;
+/// Most bars advanced at once: longer silences are never wanted.
+const MAX_ADVANCE: usize = 2;
+/// Keys of the General MIDI drum kit that sound.
+const DRUM_KEYS: std::ops::RangeInclusive<u16> = 35..=81;
+/// Keys of the piano, the widest range that pitched instruments are asked for.
+const PITCHED_KEYS: std::ops::RangeInclusive<u16> = 21..=108;
+
+/// The rules of one take.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    bar_steps: u32,
+    last_bar: usize,
+    end_step: u32,
+    instruments: Vec<Instrument>,
+}
+
+/// A row's place: absolute bar, and what is known of its tokens (0 where nothing is).
+#[derive(Clone, Copy, Debug, Default)]
+struct Placed {
+    bar: usize,
+    row: Row,
+}
+
+/// The rows sampled so far, with absolute bars.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    bars: Vec<usize>,
+    ended_at: Option<usize>,
+}
+
+impl Rows {
+    /// Catches up with the bar advances that have been sampled.
+    pub fn follow(&mut self, progress: &Progress) {
+        while let Some(advance) = progress.code(self.bars.len(), BAR) {
+            let before = self.bars.last().copied().unwrap_or(0);
+            if advance >= u32::from(END_OF_PIECE) {
+                self.ended_at.get_or_insert(self.bars.len());
+            }
+            let ends = advance >= u32::from(END_OF_PIECE);
+            self.bars.push(before + if ends { 0 } else { advance as usize });
+        }
+    }
+
+    /// The bar of the newest row that has one; bar 0 before the first.
+    pub fn newest_bar(&self) -> usize {
+        self.bars.last().copied().unwrap_or(0)
+    }
+
+    /// The row that ends the piece, once it is known.
+    pub fn ended_at(&self) -> Option<usize> {
+        self.ended_at
+    }
+
+    fn placed(&self, progress: &Progress, row: usize) -> Placed {
+        let token = |stream| progress.code(row, stream).unwrap_or(0) as u16;
+        Placed { bar: self.bars.get(row).copied().unwrap_or(0), row: std::array::from_fn(token) }
+    }
+}
+
+impl Rules {
+    /// The rules of a plan with the instruments that may play (all, if empty).
+    pub fn new(plan: &Plan, instruments: &[Instrument]) -> Rules {
+        Rules {
+            bar_steps: plan.bar_steps,
+            last_bar: plan.bars.len() - 1,
+            end_step: plan.end_step,
+            instruments: instruments.to_vec(),
+        }
+    }
+
+    /// Sets `allowed[token]` for the token of `stream` in `row`. At least one token is always allowed.
+    pub fn mask(&self, rows: &Rows, progress: &Progress, row: usize, stream: usize, allowed: &mut [bool]) {
+        let current = rows.placed(progress, row);
+        let before = row.checked_sub(1).map(|before| rows.placed(progress, before));
+        match stream {
+            POSITION => self.positions(progress, row, allowed),
+            BAR => self.bars(current, before, allowed),
+            INSTRUMENT => self.instruments(current, before, allowed),
+            PITCH => pitches(current, before, allowed),
+            DURATION => {
+                let onset = self.step(current);
+                allowed
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(t, ok)| *ok = t == 0 || onset + duration_steps(t as u16) <= self.end_step);
+            }
+            VELOCITY => allowed.iter_mut().enumerate().for_each(|(t, ok)| *ok = t >= 4),
+            _ => allowed.fill(true),
+        }
+    }
+
+    fn step(&self, placed: Placed) -> u32 {
+        placed.bar as u32 * self.bar_steps + u32::from(placed.row[POSITION])
+    }
+
+    fn positions(&self, progress: &Progress, row: usize, allowed: &mut [bool]) {
+        let position = |row: usize| progress.code(row, POSITION);
+        let crowded = row
+            .checked_sub(MAX_CHORD)
+            .and_then(|first| position(first).filter(|p| (first..row).all(|r| position(r) == Some(*p))));
+        for (t, ok) in allowed.iter_mut().enumerate() {
+            *ok = (t as u32) < self.bar_steps && crowded != Some(t as u32);
+            // The first note must fit before the end.
+            *ok &= row > 0 || (t as u32) < self.end_step;
+        }
+    }
+
+    fn bars(&self, current: Placed, before: Option<Placed>, allowed: &mut [bool]) {
+        allowed.fill(false);
+        let position = current.row[POSITION];
+        let Some(before) = before else {
+            allowed[0] = true;
+            return;
+        };
+        for (advance, ok) in allowed.iter_mut().enumerate().take(MAX_ADVANCE + 1) {
+            let bar = before.bar + advance;
+            let onset = bar as u32 * self.bar_steps + u32::from(position);
+            *ok = bar <= self.last_bar && onset < self.end_step && (advance > 0 || position >= before.row[POSITION]);
+        }
+        let nothing_fits = !allowed.contains(&true);
+        allowed[usize::from(END_OF_PIECE)] = nothing_fits;
+    }
+
+    fn instruments(&self, current: Placed, before: Option<Placed>, allowed: &mut [bool]) {
+        let listed = |t: usize| self.instruments.is_empty() || self.instruments.contains(&Instrument(t as u8));
+        let together = before.filter(|b| same_onset(current, *b));
+        // A row that starts with the one before comes after it in instrument order.
+        let least = together.map_or(0, |b| usize::from(b.row[INSTRUMENT]));
+        allowed.iter_mut().enumerate().for_each(|(t, ok)| *ok = listed(t) && t >= least);
+        if !allowed.contains(&true) {
+            allowed.iter_mut().enumerate().for_each(|(t, ok)| *ok = listed(t));
+        }
+    }
+}
+
+fn same_onset(current: Placed, before: Placed) -> bool {
+    current.row[BAR] == 0 && current.row[POSITION] == before.row[POSITION]
+}
+
+fn pitches(current: Placed, before: Option<Placed>, allowed: &mut [bool]) {
+    let drums = current.row[INSTRUMENT] == u16::from(Instrument::DRUMS.0);
+    let playable = |t: u16| match drums {
+        true => t >= DRUM_PITCH_OFFSET && DRUM_KEYS.contains(&(t - DRUM_PITCH_OFFSET)),
+        false => PITCHED_KEYS.contains(&t),
+    };
+    let above = before
+        .filter(|b| same_onset(current, *b) && b.row[INSTRUMENT] == current.row[INSTRUMENT])
+        .map_or(-1, |b| i32::from(b.row[PITCH]));
+    allowed.iter_mut().enumerate().for_each(|(t, ok)| *ok = playable(t as u16) && t as i32 > above);
+    if !allowed.contains(&true) {
+        // Nothing lies above: a doubled note, which the composer drops.
+        allowed.iter_mut().enumerate().for_each(|(t, ok)| *ok = playable(t as u16));
+    }
+}
