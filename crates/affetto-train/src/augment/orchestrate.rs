@@ -1,0 +1,145 @@
+//! Gives each role its instrument, and each line its register.
+
+use std::collections::BTreeMap;
+
+use affetto_score::{Instrument, Note};
+
+use super::dice::Dice;
+use super::ensembles::{ENSEMBLES, Ensemble, SOLOISTS, range};
+use super::{Mood, Texture, fold};
+use crate::corpora::{Corpus, Piece, Role};
+
+/// What was chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Chosen {
+    /// Short name.
+    pub id: &'static str,
+    /// How people call it; empty where only the instruments' names fit.
+    pub words: &'static [&'static str],
+    /// Whether drums are still to be added.
+    pub drums: bool,
+}
+
+/// Draws an ensemble and hands out the lines. A multi-track piece keeps its own instruments in
+/// three of five performances.
+pub fn orchestrate(piece: &Piece, texture: &mut Texture, mood: Mood, dice: &mut Dice) -> Chosen {
+    let multi = piece.corpus == Corpus::Freedoom;
+    let has_drums = texture.notes.iter().any(|(_, r)| *r == Role::Drums);
+    if multi && dice.chance(0.6) {
+        return Chosen { id: "own", words: &[], drums: false };
+    }
+    if texture.notes.iter().all(|(_, r)| *r == Role::Melody) {
+        let program = *dice.pick(&SOLOISTS);
+        assign(&mut texture.notes, |_, _| program);
+        fit_registers(&mut texture.notes);
+        return Chosen { id: "alone", words: &[], drums: false };
+    }
+    let weight = |e: &Ensemble| {
+        let drums = if e.drums && texture.meter.numerator != 4 { 0.3 } else { 1.0 };
+        let style = match (piece.corpus, e.id) {
+            (Corpus::Chorales, "choir" | "organ" | "string quartet" | "brass" | "woodwinds") => 3.0,
+            (Corpus::Folk, "folk band" | "accordion" | "flute and harp") => 3.0,
+            (Corpus::Chorales | Corpus::Folk, "rock band" | "electronic beat" | "pop band") => 0.35,
+            (Corpus::Pop909, "pop band" | "rock band" | "synth pop") => 1.4,
+            (Corpus::OpenEwld, "jazz band") => 3.0,
+            _ => 1.0,
+        };
+        e.weight * drums * style * (0.6 * e.lean * mood.energy).exp()
+    };
+    let ensemble = &ENSEMBLES[dice.weighted(ENSEMBLES.iter().map(weight))];
+    let (melody, inner) = (*dice.pick(ensemble.melody), *dice.pick(ensemble.inner));
+    let (chords, bass) = (*dice.pick(ensemble.chords), *dice.pick(ensemble.bass));
+    if dice.chance(ensemble.pads) {
+        hold(&mut texture.notes, &texture.bars);
+    }
+    let mut own: Vec<u8> = texture.notes.iter().filter(|(_, r)| *r == Role::Chords).map(|(n, _)| n.pitch).collect();
+    own.sort_unstable();
+    let middle = own.get(own.len() / 2).copied().unwrap_or(60);
+    assign(&mut texture.notes, |role, pitch| match role {
+        Role::Melody => melody,
+        Role::Inner => inner,
+        Role::Chords if ensemble.split && pitch > middle => inner,
+        Role::Chords => chords,
+        Role::Bass => bass,
+        Role::Drums => 128,
+    });
+    fit_registers(&mut texture.notes);
+    if matches!(ensemble.id, "orchestra" | "cinematic") && dice.chance(0.35 + 0.3 * mood.energy) {
+        timpani(texture, dice);
+    }
+    if !ensemble.drums && has_drums && dice.chance(0.8) {
+        texture.notes.retain(|(_, r)| *r != Role::Drums);
+    }
+    let words = if ensemble.words[0].starts_with("SOLO") { &[] } else { ensemble.words };
+    Chosen { id: ensemble.id, words, drums: ensemble.drums && !has_drums }
+}
+
+fn assign(notes: &mut [(Note, Role)], mut program: impl FnMut(Role, u8) -> u8) {
+    for (note, role) in notes.iter_mut().filter(|(_, r)| *r != Role::Drums) {
+        note.instrument = Instrument(program(*role, note.pitch));
+    }
+}
+
+/// Moves every line by octaves into its instrument's range; single notes left over are folded in.
+fn fit_registers(notes: &mut [(Note, Role)]) {
+    let mut lines: BTreeMap<(u8, Role), Vec<u8>> = BTreeMap::new();
+    for (note, role) in notes.iter() {
+        lines.entry((note.instrument.0, *role)).or_default().push(note.pitch);
+    }
+    let mut shifts: BTreeMap<(u8, Role), i32> = BTreeMap::new();
+    for (line, pitches) in &lines {
+        let (low, high) = range(line.0);
+        let outside = |shift: i32| {
+            let out: i32 =
+                pitches.iter().map(|p| (low - i32::from(*p) - shift).max(i32::from(*p) + shift - high).max(0)).sum();
+            (out, shift.abs())
+        };
+        let best = [0, 12, -12, 24, -24].into_iter().min_by_key(|s| outside(*s)).unwrap_or(0);
+        shifts.insert(*line, best);
+    }
+    for (note, role) in notes.iter_mut().filter(|(_, r)| *r != Role::Drums) {
+        let (low, high) = range(note.instrument.0);
+        let shift = shifts.get(&(note.instrument.0, *role)).copied().unwrap_or(0);
+        note.pitch = fold(i32::from(note.pitch) + shift, low, high);
+    }
+}
+
+/// Turns chords into pads: within half a bar every chord pitch sounds once, from its first onset
+/// to the end.
+fn hold(notes: &mut Vec<(Note, Role)>, bars: &[u32]) {
+    let (chords, mut rest): (Vec<_>, Vec<_>) = notes.drain(..).partition(|(_, r)| *r == Role::Chords);
+    let mut held: Vec<(Note, Role)> = Vec::new();
+    for pair in bars.windows(2) {
+        let length = pair[1] - pair[0];
+        let parts = if length >= 1920 { 2 } else { 1 };
+        for part in 0..parts {
+            let (start, end) = (pair[0] + length * part / parts, pair[0] + length * (part + 1) / parts);
+            let first = chords.partition_point(|(n, _)| n.onset < start);
+            let mut seen = 0u128;
+            for (note, role) in chords[first..].iter().take_while(|(n, _)| n.onset < end) {
+                if seen >> note.pitch & 1 == 0 {
+                    seen |= 1 << note.pitch;
+                    held.push((Note { duration: end - note.onset, ..*note }, *role));
+                }
+            }
+        }
+    }
+    rest.append(&mut held);
+    rest.sort_by_key(|(n, r)| (n.onset, *r, n.pitch));
+    *notes = rest;
+}
+
+/// Timpani on the bass of bar lines.
+fn timpani(texture: &mut Texture, dice: &mut Dice) {
+    let every = if dice.chance(0.5) { 1 } else { 2 };
+    let mut strokes = Vec::new();
+    for bar in texture.bars.windows(2).step_by(every) {
+        let bass = texture.notes.iter().find(|(n, r)| *r == Role::Bass && n.onset >= bar[0] && n.onset < bar[1]);
+        if let Some((note, _)) = bass {
+            let pitch = fold(i32::from(note.pitch), 38, 57);
+            strokes.push((Note { pitch, duration: 480, instrument: Instrument(47), ..*note }, Role::Bass));
+        }
+    }
+    texture.notes.append(&mut strokes);
+    texture.notes.sort_by_key(|(n, r)| (n.onset, *r, n.pitch));
+}
