@@ -1,0 +1,54 @@
+//! The judges in `assets/research` load and hear plain contrasts the right way round.
+
+use affetto_judge::{EmotionReading, NotesJudge};
+use affetto_score::{Instrument, Note, Score, TempoChange};
+
+const JUDGES: [(&str, &str); 3] = [
+    ("label", include_str!("../../../assets/research/label-regressor.json")),
+    ("dev", include_str!("../../../assets/research/notes-judge-dev.json")),
+    ("test", include_str!("../../../assets/research/notes-judge-test.json")),
+];
+
+/// A tune over broken chords, I vi IV V (or i VI iv v with the minor third, sixth and seventh).
+fn piece(minor: bool, bpm: f64, velocity: u8, subdivision: u32) -> Score {
+    let scale = if minor { [0, 2, 3, 5, 7, 8, 10] } else { [0, 2, 4, 5, 7, 9, 11] };
+    let mut score = Score { tempos: vec![TempoChange { tick: 0, bpm }], ..Score::default() };
+    let step = 1920 / subdivision;
+    for bar in 0..16u32 {
+        let root = [0usize, 5, 3, 4][bar as usize % 4];
+        for i in 0..subdivision {
+            let degree = root + [0, 2, 4, 2][i as usize % 4];
+            let chord = 48 + scale[degree % 7] + 12 * (degree / 7) as u8;
+            let tune = [4, 2, 1, 0, 5, 4, 3, 2][((bar * 3 + i) % 8) as usize];
+            for pitch in [chord, 72 + scale[tune]] {
+                let onset = bar * 1920 + i * step;
+                score.notes.push(Note { onset, duration: step, pitch, velocity, instrument: Instrument::PIANO });
+            }
+        }
+    }
+    score.sort();
+    score
+}
+
+fn each(check: impl Fn(&str, &dyn Fn(&Score) -> EmotionReading)) {
+    for (name, json) in JUDGES {
+        let judge = NotesJudge::load(json).unwrap();
+        check(name, &|score| judge.judge(score, (0.0, 20.0)));
+    }
+}
+
+#[test]
+fn major_is_heard_as_more_pleasant_than_minor() {
+    each(|name, judge| {
+        let (major, minor) = (judge(&piece(false, 100.0, 70, 8)), judge(&piece(true, 100.0, 70, 8)));
+        assert!(major.valence > minor.valence + 0.2, "{name}: {major:?} {minor:?}");
+    });
+}
+
+#[test]
+fn fast_loud_and_dense_is_heard_as_more_excited() {
+    each(|name, judge| {
+        let (calm, wild) = (judge(&piece(false, 70.0, 45, 4)), judge(&piece(false, 150.0, 100, 16)));
+        assert!(wild.arousal > calm.arousal + 1.0, "{name}: {calm:?} {wild:?}");
+    });
+}
