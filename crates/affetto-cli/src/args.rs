@@ -49,7 +49,7 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = affetto::prompt::DEFAULT_DURATION_SECONDS, allow_hyphen_values = true)]
     pub duration: f64,
     /// Repeats a take: same seed, same music [default: drawn and printed]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub seed: Option<u64>,
     /// File to write: .wav, .flac, .mid, .musicxml or .json; may be repeated; - streams a WAV to
     /// standard output [default: affetto-SEED.wav and .mid]
@@ -59,7 +59,7 @@ pub struct GenerateArgs {
     #[arg(long)]
     pub force: bool,
     /// Number of takes, of seeds SEED, SEED+1 …; -1, -2 … is put before the extension
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000), allow_hyphen_values = true)]
     pub count: u16,
     #[command(flatten)]
     pub music: MusicArgs,
@@ -110,13 +110,13 @@ pub struct SamplingArgs {
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub temperature: Option<f32>,
     /// Pick among this many likeliest tokens; 0 = all
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
     pub top_k: Option<usize>,
     /// Pick among the likeliest tokens that make up this share
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
     pub top_p: Option<f32>,
     /// Threads to use; never changes the music [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), allow_hyphen_values = true)]
     pub threads: Option<u16>,
 }
 
@@ -194,7 +194,7 @@ pub struct SpeedArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
     pub duration: f64,
     /// Threads to use [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), allow_hyphen_values = true)]
     pub threads: Option<u16>,
     /// Print JSON
     #[arg(long)]

@@ -20,8 +20,8 @@ pub const TEXT_VOCABULARY: &str = "minilm/vocab.txt";
 pub const TEXT_EMBEDDINGS: &str = "minilm/embeddings.safetensors";
 /// The text encoder's layers.
 pub const TEXT_ENCODER: &str = "minilm/encoder.safetensors";
-/// The folder whose parts, in the order of their names, make up the SoundFont.
-pub const SOUNDFONT_FOLDER: &str = "soundfont/";
+/// The SoundFont.
+pub const SOUNDFONT: &str = "soundfont/affetto-gm.sf3";
 /// Words and the feelings they name.
 pub const LEXICON: &str = "lexicon/lexicon.csv";
 /// The head that reads the feeling of a sentence.

@@ -58,7 +58,7 @@ pub enum Error {
     Compose(String),
     /// The notes could not be turned into sound.
     #[error("rendering failed: {0}")]
-    Render(String),
+    Render(Box<dyn std::error::Error + Send + Sync>),
     /// A path whose extension names no format.
     #[error("{}: {found}; end its name in .wav, .flac, .mid, .musicxml or .json", path.display())]
     Extension {

@@ -41,6 +41,6 @@ pub use assets::Assets;
 pub use error::{Error, Result};
 pub use prompt::{MAX_DURATION_SECONDS, Prompt, Sampling};
 pub use save::{Format, SaveOptions, check_paths};
-pub use sound::SAMPLE_RATE;
+pub use sound::{SAMPLE_RATE, Sound};
 pub use studio::{Feeling, Studio, draw_seed, read_lexicon};
 pub use take::{EmotionFrom, EmotionPoint, Take, TakeSummary};

@@ -167,7 +167,7 @@ impl Take {
                 })
             }
             Format::Midi => out.write_all(&affetto_score::midi::write(self.score())),
-            Format::MusicXml => Err(io::Error::other("MusicXML is not wired yet")),
+            Format::MusicXml => out.write_all(affetto_score::musicxml::write(self.score()).as_bytes()),
             Format::Json => out.write_all(self.to_json().as_bytes()),
         }
     }

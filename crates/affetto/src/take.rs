@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::compose::Composition;
 use crate::error::Result;
-use crate::names::{instrument_name, key_name, meter_name};
+use crate::names::{key_name, meter_name};
 use crate::sound::{SAMPLE_RATE, Sound};
 
 /// Where the feeling of a take came from.
@@ -111,7 +111,7 @@ impl Take {
             tempo_bpm: composition.tempo_bpm,
             key: key_name(composition.key),
             meter: meter_name(composition.meter),
-            instruments: composition.instruments.iter().map(|&i| instrument_name(i).to_owned()).collect(),
+            instruments: composition.instruments.iter().map(|&i| i.name().to_owned()).collect(),
             density: composition.density,
             note_count: composition.score.notes.len(),
         };
