@@ -101,22 +101,22 @@ const NEAR: &[(u8, &[u8])] = &[
 
 /// Where a whole family of eight is missing.
 const FAMILY_LAST: [&[u8]; 16] = [
-    &[4, 6],
-    &[0],
-    &[48, 49],
-    &[24, 0],
-    &[43, 32, 0],
-    &[48, 49],
-    &[40, 42],
-    &[40, 48],
-    &[61, 56, 48],
-    &[71, 73, 40],
-    &[71, 40],
-    &[40, 48],
-    &[48, 49],
-    &[48, 49],
-    &[24, 40],
-    &[12, 0],
+    &[4, 6],       // pianos
+    &[0],          // chromatic percussion
+    &[48, 49],     // organs
+    &[24, 0],      // guitars
+    &[43, 32, 0],  // basses
+    &[48, 49],     // solo strings
+    &[40, 42],     // ensembles
+    &[61, 56, 48], // brass
+    &[71, 73, 40], // reeds
+    &[71, 40],     // pipes
+    &[40, 48],     // leads
+    &[48, 49],     // pads
+    &[48, 49],     // effects
+    &[24, 40],     // folk
+    &[12, 0],      // percussion
+    &[89, 48],     // noises
 ];
 
 #[cfg(test)]

@@ -23,4 +23,4 @@ pub use bank::SoundFont;
 pub use error::{Result, SynthError};
 pub use fallback::substitutes;
 pub use placement::{Placement, placement};
-pub use render::{RenderOptions, render};
+pub use render::{RenderOptions, render, render_mono};

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::bank::SoundFont;
+use super::envelope::from_db;
 use super::error::{Result, SynthError};
 use super::placement::{Placement, placement};
 use super::region::{Region, regions};
@@ -102,7 +103,7 @@ pub(super) fn plan(font: &SoundFont, score: &Score, options: &RenderOptions, thr
         last = last.max(end);
         let (_, place) = presets[&note.instrument];
         let velocity = note.velocity.clamp(1, 127);
-        let loudness = (f32::from(velocity) / 127.0).powi(2) * MASTER;
+        let loudness = (f32::from(velocity) / 127.0).powi(2) * MASTER * from_db(-place.trim_db);
         let regions = &needed[&(note.instrument, note.pitch.min(127), velocity)];
         let first = voices.len();
         for region in regions.iter() {

@@ -203,6 +203,21 @@ pub fn render(font: &SoundFont, score: &Score, options: &RenderOptions) -> Resul
     Ok(audio)
 }
 
+/// What a listening model gets: rendered as [`render`] does at 44.1 kHz, then both sides mixed and
+/// resampled to `sample_rate`; `[frames]`, loudness not settled. (Rendering at a low rate directly
+/// would fold the highs down.)
+///
+/// # Errors
+/// As [`render`]; a sample rate of 0.
+pub fn render_mono(font: &SoundFont, score: &Score, options: &RenderOptions, sample_rate: u32) -> Result<Vec<f32>> {
+    let audio = render(font, score, options)?;
+    audio.mono_at(sample_rate).map_err(|_| SynthError::Option {
+        what: "the sample rate",
+        value: format!("{sample_rate} Hz"),
+        expected: "1 to 768000 Hz",
+    })
+}
+
 /// Whether the last mixed chunk, past the last note, is below -70 dBFS.
 fn died_away(stage: &Stage, end: usize) -> bool {
     let mixed = stage.left.len();
