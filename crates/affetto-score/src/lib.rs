@@ -5,6 +5,7 @@ mod bars;
 mod chord;
 pub mod codec;
 mod error;
+mod instruments;
 pub mod midi;
 pub mod musicxml;
 pub mod score;
@@ -12,4 +13,5 @@ pub mod synth;
 
 pub use chord::ChordSymbol;
 pub use error::ScoreError;
-pub use score::{Instrument, Key, KeyChange, MeterChange, Mode, Note, Score, TempoChange};
+pub use instruments::{FAMILIES, Family, drum_name};
+pub use score::{Instrument, Key, KeyChange, MeterChange, Mode, Note, Score, TICKS_PER_QUARTER, TempoChange};

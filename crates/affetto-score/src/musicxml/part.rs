@@ -11,6 +11,7 @@ use crate::score::{Instrument, Key, Mode, TICKS_PER_QUARTER};
 /// MusicXML counts dynamics in percent of this velocity.
 const FORTE: f64 = 90.0;
 const DEFAULT_VELOCITY: u8 = 80;
+const WHOLE_NOTE: f64 = 4.0 * TICKS_PER_QUARTER as f64;
 const SNARE: u8 = 38;
 const SLOWEST_BPM: f64 = 5.0;
 const FASTEST_BPM: f64 = 1000.0;
@@ -114,7 +115,9 @@ impl PartReader {
         }
         let mut duration = self.duration(node);
         let rest = elements(node, "rest").next();
-        if rest.is_some_and(|r| r.attribute("measure") == Some("yes")) && cursor.at == 0.0 {
+        // A whole-bar rest lasts as long as the bar, though some writers give it the length of its sign, a whole note.
+        let whole_bar = rest.is_some_and(|r| r.attribute("measure") == Some("yes")) && cursor.at == 0.0;
+        if whole_bar && (duration == 0.0 || duration == WHOLE_NOTE) {
             duration = f64::from(bar_ticks(self.meter));
         }
         let start = if has("chord") { cursor.chord } else { cursor.at };
@@ -161,6 +164,9 @@ impl PartReader {
     }
 
     fn direction(&mut self, node: Node<'_, '_>, at: f64, bar: &mut Bar) {
+        let offset = elements(node, "offset").next().filter(|o| o.attribute("sound") == Some("yes"));
+        let steps = offset.and_then(|o| o.text()?.trim().parse::<f64>().ok()).filter(|o| o.is_finite());
+        let at = at + steps.unwrap_or(0.0) * self.tick;
         let mut told = false;
         for sound in elements(node, "sound") {
             told |= sound.attribute("tempo").is_some();
