@@ -1,6 +1,6 @@
 //! Prepares the corpora and prints what they and the training windows look like.
 //!
-//!     cargo run --release -p affetto-train --example data -- ../shared/data pieces.gz [windows]
+//!     cargo run --release -p affetto-train --example data -- ../shared/data pieces.gz [windows [MIDI_DIR]]
 
 use std::path::Path;
 
@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: data DATA_DIR CACHE [WINDOWS]".into());
     };
     let count: usize = args.next().map_or(Ok(1000), |n| n.parse())?;
+    let midi = args.next();
     let (data, out) = (Path::new(&data), Path::new(&out));
     if !out.is_file() {
         for (corpus, found) in corpora::prepare(data, out)? {
@@ -34,6 +35,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let judge = NotesJudge::load(&std::fs::read_to_string(&root)?)?;
         let source = ScoreWindows::new(pieces.clone(), judge, &DEFAULT_WEIGHTS, split, 1, WINDOW_ROWS)?;
         println!("\n{}: {} notes", split.name(), source.notes());
+        if let Some(folder) = &midi {
+            for i in 0..100 {
+                let drawn = source.draw(0, i);
+                let name = format!("{}-{i:03}-{}-{}.mid", split.name(), drawn.corpus.name(), drawn.ensemble);
+                std::fs::write(Path::new(folder).join(name), affetto_score::midi::write(&drawn.score))?;
+            }
+        }
         print!("{}", statistics::windows(&source, if split == Split::Train { count } else { count / 5 }));
     }
     Ok(())

@@ -147,7 +147,7 @@ fn play(
                 let place = (at - cell.bar) / beat;
                 let long = beat.min(cell.end - at);
                 if cell.eighth_meter {
-                    let low = if place % 2 == 0 { cell.root } else { fifth };
+                    let low = if place.is_multiple_of(2) { cell.root } else { fifth };
                     strike(at, 240.min(long), &[low], Role::Bass);
                     if at + 480 < cell.end {
                         strike(at + 480, 240, voicing, Role::Chords);
@@ -209,7 +209,7 @@ fn play(
                 .notes
                 .iter()
                 .map(|(n, _)| n.onset)
-                .filter(|t| (cell.start..cell.end).contains(t) && (t - cell.bar) % beat == 0)
+                .filter(|t| (cell.start..cell.end).contains(t) && (t - cell.bar).is_multiple_of(beat))
                 .chain([cell.end])
                 .collect();
             if on_beats.len() == 1 {

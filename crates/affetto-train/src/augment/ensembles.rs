@@ -44,7 +44,7 @@ const fn group(
 pub const ENSEMBLES: [Ensemble; 36] = [
     group(
         "piano",
-        36.0,
+        55.0,
         &["piano", "solo piano", "piano solo", "piano"],
         [&[0], &[0], &[0], &[0]],
         (0.05, false, false, 0.0),

@@ -73,7 +73,7 @@ pub struct Mood {
 pub fn augment(piece: &Piece, mut texture: Texture, library: &DrumLibrary, dice: &mut Dice) -> Arrangement {
     let mood = Mood { energy: dice.between(-1.0, 1.0), brightness: dice.between(-1.0, 1.0) };
     let alone = texture.notes.iter().all(|(_, role)| *role == Role::Melody);
-    if alone && !texture.notes.is_empty() && !dice.chance(if piece.corpus == Corpus::Folk { 0.35 } else { 0.08 }) {
+    if alone && !texture.notes.is_empty() && !dice.chance(if piece.corpus == Corpus::Folk { 0.2 } else { 0.06 }) {
         accompany::add(&mut texture, mood, dice);
     }
     thin(&mut texture.notes, dice);
@@ -118,8 +118,8 @@ fn thin(notes: &mut Vec<(Note, Role)>, dice: &mut Dice) {
         16..20 => &[Role::Chords],
         20..24 => &[Role::Melody],
         24..28 => &[Role::Bass],
-        28..31 => &[Role::Bass, Role::Chords, Role::Inner],
-        31..34 => &[Role::Drums],
+        28..30 => &[Role::Bass, Role::Chords, Role::Inner],
+        30..34 => &[Role::Drums],
         34..36 => &[Role::Melody, Role::Bass],
         _ => &[],
     };

@@ -294,7 +294,7 @@ impl Reader {
 
     /// The length at `i`, by unit, tuplet and broken rhythm, and where it ends.
     fn length(&mut self, c: &[char], mut i: usize) -> (u32, usize) {
-        let mut digits = |i: &mut usize| {
+        let digits = |i: &mut usize| {
             let mut n = None;
             while let Some(d) = c.get(*i).and_then(|d| d.to_digit(10)) {
                 n = Some((n.unwrap_or(0u32) * 10 + d).min(64));

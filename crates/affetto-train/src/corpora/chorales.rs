@@ -102,7 +102,8 @@ fn from_grid(number: &str, steps: &[[i16; 4]]) -> Option<Piece> {
         for (i, pitch) in steps.iter().map(|s| s[voice]).chain([-1]).enumerate() {
             let at = i as u32 * STEP;
             let pitch = u8::try_from(pitch).ok().filter(|p| (21..=108).contains(p));
-            let again = open.is_some_and(|(_, onset)| at % 1920 == 0 || (at % 960 == 0 && at - onset > 480));
+            let again =
+                open.is_some_and(|(_, onset)| at.is_multiple_of(1920) || (at.is_multiple_of(960) && at - onset > 480));
             if open.map(|(p, _)| p) != pitch || again {
                 if let Some((pitch, onset)) = open {
                     let note = Note { onset, duration: at - onset, pitch, velocity: 72, instrument: Instrument::PIANO };

@@ -92,37 +92,50 @@ fn piece(name: &str, midi: RawMidi) -> Option<Piece> {
     })
 }
 
+/// What a voice is like.
+struct Voice {
+    program: u8,
+    pitch: f32,
+    notes_per_onset: f32,
+    notes: usize,
+}
+
 /// The role of each voice: drums by channel, bass by program or register, the highest mostly
 /// single-note voice is the melody, chordal voices are chords, the rest inner lines.
 fn roles(voices: &BTreeMap<(u8, u8), Vec<RawNote>>) -> Vec<Role> {
-    let facts: Vec<(f32, f32, usize)> = voices
-        .values()
-        .map(|list| {
-            let pitch = list.iter().map(|n| f32::from(n.pitch)).sum::<f32>() / list.len().max(1) as f32;
+    let facts: Vec<Voice> = voices
+        .iter()
+        .map(|((_, program), list)| {
             let mut onsets: Vec<u32> = list.iter().map(|n| n.onset).collect();
             onsets.dedup();
-            (pitch, list.len() as f32 / onsets.len().max(1) as f32, list.len())
+            let n = list.len().max(1) as f32;
+            Voice {
+                program: *program,
+                pitch: list.iter().map(|n| f32::from(n.pitch)).sum::<f32>() / n,
+                notes_per_onset: n / onsets.len().max(1) as f32,
+                notes: list.len(),
+            }
         })
         .collect();
-    let most = facts.iter().map(|f| f.2).max().unwrap_or(0);
-    let melody = voices
-        .keys()
-        .zip(&facts)
-        .enumerate()
-        .filter(|(_, ((_, program), f))| {
-            *program < 112 && !(32..40).contains(program) && f.1 < 1.5 && f.2 * 10 > most && f.0 > 55.0
-        })
-        .max_by(|a, b| a.1.1.0.total_cmp(&b.1.1.0))
-        .map(|(i, _)| i);
-    let role = |(i, ((_, program), f)): (usize, (&(u8, u8), &(f32, f32, usize)))| match program {
+    let most = facts.iter().map(|f| f.notes).max().unwrap_or(0);
+    let leads = |f: &Voice| {
+        f.program < 112
+            && !(32..40).contains(&f.program)
+            && f.notes_per_onset < 1.5
+            && f.notes * 10 > most
+            && f.pitch > 55.0
+    };
+    let candidates = facts.iter().enumerate().filter(|(_, f)| leads(f));
+    let melody = candidates.max_by(|a, b| a.1.pitch.total_cmp(&b.1.pitch)).map(|(i, _)| i);
+    let role = |(i, f): (usize, &Voice)| match f.program {
         128 => Role::Drums,
         32..40 | 43 | 58 => Role::Bass,
         _ if Some(i) == melody => Role::Melody,
-        _ if f.0 < 45.0 && f.1 < 1.3 => Role::Bass,
-        _ if f.1 >= 1.5 => Role::Chords,
+        _ if f.pitch < 45.0 && f.notes_per_onset < 1.3 => Role::Bass,
+        _ if f.notes_per_onset >= 1.5 => Role::Chords,
         _ => Role::Inner,
     };
-    voices.keys().zip(&facts).enumerate().map(role).collect()
+    facts.iter().enumerate().map(role).collect()
 }
 
 /// A program of the shipped SoundFont for any General MIDI program; sound effects have none.

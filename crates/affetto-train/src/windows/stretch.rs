@@ -52,10 +52,14 @@ impl Barred {
     /// first bars are context before the window.
     pub fn stretch(&self, rows: usize, dice: &mut Dice) -> (Texture, usize) {
         let count = self.len();
+        // Where a window begins so that it is mostly full: melodies double under an accompaniment.
+        let need = rows as f32 * if self.alone { 0.5 } else { 0.9 };
+        let left = |bar: usize| (self.first[count] - self.first[bar]) as f32;
+        let bars_with = |notes: f32| (0..count).take_while(|bar| left(*bar) >= notes).count();
         let start = match dice.below(100) {
             0..15 => 0,
-            15..45 => count.saturating_sub(2 + dice.below(18)),
-            _ => dice.below(count.saturating_sub(3).max(1)),
+            15..33 => bars_with(need * dice.between(0.5, 1.0)).min(count.saturating_sub(2)),
+            _ => dice.below(bars_with(need * 0.8).max(1)),
         };
         let meter = meter_at(&self.piece, self.bars[start]);
         let same = |bar: usize| meter_at(&self.piece, self.bars[bar]).tick == meter.tick;
