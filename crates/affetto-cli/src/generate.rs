@@ -15,12 +15,18 @@ use crate::{memory, output, signals};
 
 /// What `--json` prints for a take.
 #[derive(Serialize)]
-struct Report<'a> {
+struct Report {
     #[serde(flatten)]
-    summary: &'a TakeSummary,
+    summary: TakeSummary,
     files: Vec<String>,
     seconds_taken: f64,
     peak_memory_bytes: Option<u64>,
+}
+
+/// What `--json` prints for several takes.
+#[derive(Serialize)]
+struct Reports<'a> {
+    takes: &'a [Report],
 }
 
 /// Makes the takes.
@@ -58,13 +64,8 @@ pub fn run(args: &GenerateArgs, started: Instant) -> Result<(), Failure> {
         }
         let names = files.iter().map(|f| f.display().to_string()).collect();
         if args.json {
-            let report = Report {
-                summary: take.summary(),
-                files: names,
-                seconds_taken,
-                peak_memory_bytes: memory::peak_bytes(),
-            };
-            reports.push(serde_json::to_value(report).map_err(|error| Failure::failed(error.to_string()))?);
+            let summary = take.summary().clone();
+            reports.push(Report { summary, files: names, seconds_taken, peak_memory_bytes: memory::peak_bytes() });
         } else if !args.quiet {
             let text = describe(&take, &names, seconds_taken);
             match targets.stream {
@@ -73,10 +74,10 @@ pub fn run(args: &GenerateArgs, started: Instant) -> Result<(), Failure> {
             }
         }
     }
-    match (args.json, reports.len()) {
-        (false, _) => Ok(()),
-        (true, 1) => output::line(&reports[0].to_string()),
-        (true, _) => output::line(&serde_json::json!({ "takes": reports }).to_string()),
+    match reports.as_slice() {
+        _ if !args.json => Ok(()),
+        [one] => output::json(one),
+        takes => output::json(&Reports { takes }),
     }
 }
 

@@ -32,7 +32,7 @@ fn list(assets: &Assets, json: bool) -> Result<(), Failure> {
     let mut models: Vec<Model> = names(assets).iter().map(|name| model(assets, name)).collect();
     if json {
         models.iter_mut().for_each(|model| model.card = None);
-        return output::line(&serde_json::json!({ "models": models }).to_string());
+        return output::json(&serde_json::json!({ "models": models }));
     }
     let mut rows = vec![["NAME", "SIZE", "PARAMETERS", "WHAT IT IS"].map(str::to_owned).to_vec()];
     rows.extend(models.into_iter().map(|m| vec![m.name, megabytes(m.bytes), count(m.parameters), m.title]));
@@ -46,7 +46,7 @@ fn info(assets: &Assets, name: &str, json: bool) -> Result<(), Failure> {
     }
     let model = model(assets, name);
     if json {
-        return output::line(&serde_json::json!(model).to_string());
+        return output::json(&model);
     }
     let card = model.card.unwrap_or_else(|| format!("# {name}\n\n(no card)\n"));
     let files: Vec<String> = model

@@ -17,6 +17,11 @@ pub fn bytes(result: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Prints a result as one line of JSON.
+pub fn json(result: &impl serde::Serialize) -> Result<(), Failure> {
+    line(&serde_json::to_string(result).map_err(|error| Failure::failed(format!("--json: {error}")))?)
+}
+
 /// Tells the person something beside the result.
 pub fn note(text: &str) {
     // Nothing can be done where standard error is closed.

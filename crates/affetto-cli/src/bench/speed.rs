@@ -66,17 +66,14 @@ pub fn run(args: &SpeedArgs) -> Result<(), Failure> {
     };
     let peak = runs.iter().filter_map(|run| run.peak_memory_bytes).max();
     if args.json {
-        return output::line(
-            &serde_json::json!({
-                "duration_seconds": args.duration,
-                "median_wall_seconds": median,
-                "peak_memory_bytes": peak,
-                "goal_wall_seconds": GOAL_SECONDS * args.duration / 60.0,
-                "goal_memory_bytes": GOAL_BYTES,
-                "runs": runs,
-            })
-            .to_string(),
-        );
+        return output::json(&serde_json::json!({
+            "duration_seconds": args.duration,
+            "median_wall_seconds": median,
+            "peak_memory_bytes": peak,
+            "goal_wall_seconds": GOAL_SECONDS * args.duration / 60.0,
+            "goal_memory_bytes": GOAL_BYTES,
+            "runs": runs,
+        }));
     }
     let memory = |bytes: Option<u64>| bytes.map_or_else(|| "–".to_owned(), |b| format!("{:.0} MB", b as f64 / 1e6));
     let mut rows = vec![["SEED", "WALL", "PEAK MEMORY", "NOTES"].map(str::to_owned).to_vec()];
