@@ -224,3 +224,6 @@ fn stop_before_repeats(notes: &mut [(Note, Role)]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,8 +17,8 @@ const CHORDS: [[i32; 2]; 4] = [[0, 4], [5, 3], [1, 4], [0, 0]];
 const MAJOR: [i32; 7] = [0, 2, 4, 5, 7, 9, 11];
 const MINOR: [i32; 7] = [0, 2, 3, 5, 7, 8, 10];
 
-/// Twelve pieces: six melodies under chord symbols, six full textures, one of them with drums, in
-/// major and minor. Enough of them fall in each split for the tests.
+/// Twenty-four pieces: half melodies under chord symbols, half full textures, some with drums, in
+/// major and minor.
 pub fn pieces() -> Vec<Piece> {
     (0..24).map(piece).collect()
 }

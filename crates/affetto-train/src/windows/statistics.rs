@@ -105,7 +105,8 @@ pub fn windows(source: &ScoreWindows, count: usize) -> String {
 
 /// The codec's round trip over every MIDI file of an archive: for corpora that are only reported.
 /// Hooktheory's files carry their melody in the recording's seconds beside a track that only marks
-/// the segment; the marks are not counted.
+/// the segment; the marks are not counted. Empty bars before the first note are cut off, as
+/// cleaning does.
 ///
 /// # Errors
 ///
@@ -121,6 +122,10 @@ pub fn midi_round_trip(path: &Path) -> Result<String, CorpusError> {
                 for mark in smf::read(&bytes).iter().flat_map(|m| &m.tracks).filter(|t| t.name == "SEGMENT") {
                     let is_mark = |n: &Note| mark.notes.iter().any(|m| (m.onset, m.pitch) == (n.onset, n.pitch));
                     score.notes.retain(|n| !is_mark(n));
+                }
+                if let ([meter], 0, Some(first)) = (&score.meters[..], score.pickup, score.notes.first()) {
+                    let empty = first.onset / meter.bar_ticks().max(1) * meter.bar_ticks();
+                    score.notes.iter_mut().for_each(|n| n.onset -= empty);
                 }
                 let trip = codec::round_trip(&score);
                 files += 1;

@@ -1,0 +1,106 @@
+use std::collections::BTreeSet;
+
+use super::ensembles::{ENSEMBLES, SOLOISTS, name, range};
+use super::*;
+use crate::corpora::tiny;
+use affetto_score::Mode;
+
+fn texture(piece: &Piece) -> Texture {
+    let end = piece.score.end().div_ceil(1920) * 1920;
+    Texture {
+        notes: piece.score.notes.iter().copied().zip(piece.roles.iter().copied()).collect(),
+        bars: (0..=end / 1920).map(|b| b * 1920).collect(),
+        pickup: 0,
+        meter: piece.score.meters[0],
+        key: piece.key,
+        chords: piece.chords.clone(),
+        bpm: 100.0,
+        ends: true,
+    }
+}
+
+#[test]
+fn performances_stay_playable_and_differ() {
+    let library = DrumLibrary::default();
+    let mut seen = BTreeSet::new();
+    for (i, piece) in tiny::pieces().iter().cycle().take(120).enumerate() {
+        let made = augment(piece, texture(piece), &library, &mut Dice::new(&[i as u64]));
+        assert!(!made.score.notes.is_empty());
+        assert!((40.0..=220.0).contains(&made.score.tempos[0].bpm));
+        seen.insert(made.ensemble_id);
+        for pair in made.score.notes.windows(2) {
+            let order = |n: &Note| (n.onset, n.instrument, n.pitch);
+            assert!(order(&pair[0]) < order(&pair[1]), "sorted, no doubles");
+        }
+        for note in &made.score.notes {
+            assert!(note.duration > 0 && note.velocity > 0 && (20..=108).contains(&note.pitch));
+            assert!(made.bars.last().is_some_and(|end| note.onset < *end));
+            assert_ne!(name(note.instrument.0), "instruments", "a program nobody can name: {}", note.instrument.0);
+        }
+    }
+    assert!(seen.len() > 12, "{seen:?}");
+}
+
+#[test]
+fn a_recast_turns_the_third() {
+    let major = &tiny::pieces()[0];
+    let key = major.key.unwrap();
+    let mut turned = 0;
+    for i in 0..60 {
+        let mut texture = texture(major);
+        let mood = Mood { energy: 0.0, brightness: -1.0 };
+        let heard = recast::recast(&mut texture, mood, &mut Dice::new(&[i])).unwrap();
+        let thirds =
+            |semitones: u8| texture.notes.iter().filter(|(n, _)| (n.pitch + 12 - key.tonic) % 12 == semitones).count();
+        if heard.mode == Mode::Minor {
+            turned += 1;
+            assert!(thirds(4) == 0 && thirds(3) > 0);
+        } else {
+            assert!(thirds(3) == 0 && thirds(4) > 0);
+        }
+    }
+    assert!((15..50).contains(&turned), "{turned}");
+}
+
+#[test]
+fn melodies_under_chords_get_an_accompaniment_of_chord_tones() {
+    let piece = &tiny::pieces()[0];
+    let mut texture = texture(piece);
+    let melody = texture.notes.len();
+    accompany::add(&mut texture, Mood { energy: 0.0, brightness: 0.0 }, &mut Dice::new(&[4]));
+    assert!(texture.notes.len() > melody + 30);
+    for (note, _) in texture.notes.iter().filter(|(_, r)| *r == Role::Chords) {
+        let chord = texture.chords.iter().find(|c| c.start <= note.onset && note.onset < c.end).unwrap();
+        assert_eq!(chord.tones >> ((note.pitch + 12 - chord.root) % 12) & 1, 1);
+    }
+}
+
+#[test]
+fn a_scale_is_harmonised_and_ends_on_its_tonic() {
+    let key = Key { tonic: 0, mode: Mode::Major };
+    let pitches = [60, 64, 67, 64, 62, 67, 71, 67, 65, 69, 72, 69, 60, 64, 67, 60];
+    let notes: Vec<Note> = (0u32..16)
+        .map(|i| Note {
+            onset: 480 * i,
+            duration: 480,
+            pitch: pitches[i as usize],
+            velocity: 70,
+            instrument: Instrument::PIANO,
+        })
+        .collect();
+    let bars = [0, 1920, 3840, 5760, 7680];
+    let roots: Vec<u8> = harmony::infer(notes.iter(), &bars, key, false, true).iter().map(|c| c.root).collect();
+    assert_eq!(roots, [0, 7, 5, 0]);
+}
+
+#[test]
+fn every_program_named_has_a_range() {
+    for ensemble in &ENSEMBLES {
+        for program in [ensemble.melody, ensemble.inner, ensemble.chords, ensemble.bass].into_iter().flatten() {
+            let (low, high) = range(*program);
+            assert!(high - low >= 12, "{program}");
+            assert_ne!(name(*program), "instruments", "{program}");
+        }
+    }
+    assert!(SOLOISTS.iter().all(|p| name(*p) != "instruments"));
+}
