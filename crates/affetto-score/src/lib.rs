@@ -1,16 +1,20 @@
 //! Notes: reading and writing scores, musical attributes, the score codec and SoundFont rendering.
 
 pub mod abc;
+pub mod attributes;
 mod bars;
 mod chord;
 pub mod codec;
 mod error;
 mod instruments;
+pub mod json;
+mod key_names;
 pub mod midi;
 pub mod musicxml;
 pub mod score;
 pub mod synth;
 
+pub use attributes::Attributes;
 pub use chord::ChordSymbol;
 pub use error::ScoreError;
 pub use instruments::{FAMILIES, Family, drum_name};
