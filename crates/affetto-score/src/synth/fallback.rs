@@ -119,6 +119,21 @@ const FAMILY_LAST: [&[u8]; 16] = [
     &[89, 48],     // noises
 ];
 
+/// The percussion key that stands in for one outside General MIDI's 35–81 (Roland's additions).
+pub(super) fn drum_substitute(key: u8) -> Option<u8> {
+    Some(match key {
+        27..=30 => 39, // high Q, slap, scratches: clap
+        31..=33 => 37, // sticks, clicks: side stick
+        34 => 56,      // metronome bell: cowbell
+        82 => 70,      // shaker: maracas
+        83 => 54,      // jingle bell: tambourine
+        84 => 81,      // bell tree: triangle
+        85 => 75,      // castanets: claves
+        86 | 87 => 41, // surdo: low tom
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use super::bank::SoundFont;
 use super::envelope::from_db;
 use super::error::{Result, SynthError};
+use super::fallback::drum_substitute;
 use super::placement::{Placement, placement};
 use super::region::{Region, regions};
 use super::render::RenderOptions;
+use super::tables::Tables;
 use super::voice::Planned;
 use crate::score::TICKS_PER_QUARTER;
 use crate::{Instrument, Score};
 
 /// Longest piece that is rendered, in seconds.
-pub(super) const MAX_SECONDS: f64 = 3.0 * 3600.0;
+pub(super) const MAX_SECONDS: f64 = 70.0 * 60.0;
 /// Gain of everything: about what makes a piano and a band land near full scale.
 const MASTER: f32 = 0.5;
 
@@ -26,6 +28,9 @@ pub(super) struct Plan {
     /// Whether anything goes to the chorus.
     pub chorus: bool,
 }
+
+/// The regions one key sounds.
+type Sounding = Arc<[Arc<Region>]>;
 
 /// Ticks to seconds, by a table over the tempo map.
 struct Clock {
@@ -50,6 +55,28 @@ impl Clock {
     }
 }
 
+/// The regions of a key; where the preset has none, those of the nearest key that has some, tuned
+/// to the one asked (drums: another key's sound, as it is).
+fn reachable(tables: &Tables, preset: usize, instrument: Instrument, key: u8, velocity: u8) -> Vec<Region> {
+    let found = regions(tables, preset, key, velocity);
+    if !found.is_empty() {
+        return found;
+    }
+    if instrument.is_drums() {
+        return drum_substitute(key).map_or(found, |other| regions(tables, preset, other, velocity));
+    }
+    let near = (1..128u8).flat_map(|d| [key.checked_sub(d), key.checked_add(d).filter(|k| *k < 128)]).flatten();
+    for other in near {
+        let mut found = regions(tables, preset, other, velocity);
+        if !found.is_empty() {
+            let shift = 100.0 * (f32::from(key) - f32::from(other));
+            found.iter_mut().for_each(|r| r.cents += shift);
+            return found;
+        }
+    }
+    found
+}
+
 /// Works out every voice of `score`, decoding the samples they need.
 pub(super) fn plan(font: &SoundFont, score: &Score, options: &RenderOptions, threads: usize) -> Result<Plan> {
     let rate = f64::from(options.sample_rate);
@@ -66,12 +93,12 @@ pub(super) fn plan(font: &SoundFont, score: &Score, options: &RenderOptions, thr
     }
 
     // What every key and velocity in use needs.
-    let mut needed: HashMap<(Instrument, u8, u8), Arc<[Arc<Region>]>> = HashMap::new();
+    let mut needed: HashMap<(Instrument, u8, u8), Sounding> = HashMap::new();
     for note in &score.notes {
         let (key, velocity) = (note.pitch.min(127), note.velocity.clamp(1, 127));
         needed.entry((note.instrument, key, velocity)).or_insert_with(|| {
             let preset = presets[&note.instrument].0;
-            regions(font.tables(), preset, key, velocity).into_iter().map(Arc::new).collect()
+            reachable(font.tables(), preset, note.instrument, key, velocity).into_iter().map(Arc::new).collect()
         });
     }
     let mut keys: Vec<_> = needed.values().flat_map(|r| r.iter().map(|r| r.source)).collect();
@@ -92,7 +119,7 @@ pub(super) fn plan(font: &SoundFont, score: &Score, options: &RenderOptions, thr
             return Err(SynthError::Option {
                 what: "the piece's length",
                 value: format!("{to:.0} s"),
-                expected: "at most three hours",
+                expected: "at most 70 minutes",
             });
         }
         let start = (from * rate).round() as u64;

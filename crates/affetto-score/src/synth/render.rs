@@ -259,7 +259,7 @@ fn check(options: &RenderOptions) -> Result<()> {
     if let Some(seconds) = options.seconds
         && !(seconds > 0.0 && seconds <= MAX_SECONDS)
     {
-        return refuse("the length", format!("{seconds} s"), "more than 0, at most three hours");
+        return refuse("the length", format!("{seconds} s"), "more than 0, at most 70 minutes");
     }
     for (what, value) in [("reverb", options.reverb), ("chorus", options.chorus)] {
         if !(0.0..=1.0).contains(&value) {

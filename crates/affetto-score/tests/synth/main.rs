@@ -140,6 +140,12 @@ fn the_shipped_font_plays_every_instrument_in_tune() {
         let pitch = if program == 128 { 38 } else { 64 };
         let audio = render(&font, &score(&[(0, 960, pitch, 100, program)]), &dry(Some(1.5))).unwrap();
         assert!(audio.peak() > 0.01 && audio.peak() < 1.0, "{program}: {}", audio.peak());
+        // Even where the instrument does not reach.
+        let (low, high) = if program == 128 { (27, 87) } else { (21, 108) };
+        for pitch in [low, high] {
+            let audio = render(&font, &score(&[(0, 240, pitch, 100, program)]), &dry(Some(0.5))).unwrap();
+            assert!(audio.peak() > 1e-4, "{program}, key {pitch}: {}", audio.peak());
+        }
     }
     // The piano's A4, by the strongest line near it.
     let audio = render(&font, &score(&[(0, 1920, 69, 90, 0)]), &dry(Some(2.0))).unwrap();
