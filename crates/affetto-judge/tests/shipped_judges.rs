@@ -1,6 +1,6 @@
 //! The judges in `assets/research` load and hear plain contrasts the right way round.
 
-use affetto_judge::{EmotionReading, NotesJudge};
+use affetto_judge::{EmotionReading, NotesJudge, SoundJudge};
 use affetto_score::{Instrument, Note, Score, TempoChange};
 
 const JUDGES: [(&str, &str); 3] = [
@@ -51,4 +51,19 @@ fn fast_loud_and_dense_is_heard_as_more_excited() {
         let (calm, wild) = (judge(&piece(false, 70.0, 45, 4)), judge(&piece(false, 150.0, 100, 16)));
         assert!(wild.arousal > calm.arousal + 1.0, "{name}: {calm:?} {wild:?}");
     });
+}
+
+#[test]
+fn the_sound_judges_load_and_stay_in_range() {
+    for json in [
+        include_str!("../../../assets/research/sound-judge-dev.json"),
+        include_str!("../../../assets/research/sound-judge-test.json"),
+    ] {
+        let judge = SoundJudge::load(json).unwrap();
+        // The average of what each was fitted on is heard as middling.
+        let average = judge.judge_features(&judge.valence.mean);
+        assert!(average.valence.abs() < 0.5 && average.arousal.abs() < 0.5, "{average:?}");
+        let wild = judge.judge_features(&[1e9; 400]);
+        assert!(wild.valence.abs() <= 1.0 && wild.arousal.abs() <= 1.0);
+    }
 }
