@@ -183,12 +183,12 @@ fn hear(
     index: usize,
 ) -> Result<Vec<Vec<f32>>, SoundFitError> {
     let file = options.cache.join(format!("{:016x}-{index}.f32", hash(&piece.name)));
-    if let Ok(bytes) = std::fs::read(&file) {
-        if !bytes.is_empty() && bytes.len() % (4 * PENULTIMATE) == 0 {
-            let numbers: Vec<f32> =
-                bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            return Ok(numbers.chunks_exact(PENULTIMATE).map(<[f32]>::to_vec).collect());
-        }
+    if let Ok(bytes) = std::fs::read(&file)
+        && !bytes.is_empty()
+        && bytes.len().is_multiple_of(4 * PENULTIMATE)
+    {
+        let numbers: Vec<f32> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        return Ok(numbers.chunks_exact(PENULTIMATE).map(<[f32]>::to_vec).collect());
     }
     let score = arrange(piece, index);
     let seconds = (score.seconds_at(score.end()) + 1.5).clamp(4.0, SECONDS);
