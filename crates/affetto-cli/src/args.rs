@@ -180,8 +180,68 @@ pub struct BenchArgs {
 /// What `affetto bench` measures.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
+    /// Whether the music follows the feeling asked for, as two judges hear it
+    Emotion(EmotionArgs),
     /// Wall time and memory of the whole command, process start included
     Speed(SpeedArgs),
+    /// Does the music feel as asked? Feelings asked for against what two judges hear
+    Emotion(EmotionArgs),
+}
+
+/// `affetto bench emotion`.
+#[derive(Debug, Args)]
+pub struct EmotionArgs {
+    /// Judges fitted on the dev part (for choosing settings) or the test part (for reporting)
+    #[arg(long, value_enum, default_value_t = JudgePart::Test)]
+    pub judges: JudgePart,
+    /// Seeds in each of the grid's 25 cells
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub seeds: u16,
+    /// Seed of the first take; the others follow
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub first_seed: u32,
+    /// Takes of 60 s along rising and falling curves; 0 leaves them out
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub curves: u16,
+    /// Pairs that differ only in feeling; 0 leaves them out
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub pairs: u16,
+    /// Also the grid with only the language model, and only the attributes, hearing the feeling
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub ablations: bool,
+    /// Guidance scale in place of the model's own
+    #[arg(long, value_name = "SCALE")]
+    pub guidance: Option<f32>,
+    /// Folder of the judges, which are under a research licence and not in the binary
+    #[arg(long, value_name = "DIR", default_value = "assets/research")]
+    pub research: PathBuf,
+    /// Threads to use [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub assets: AssetArgs,
+}
+
+/// Which part of the labelled pieces a judge was fitted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum JudgePart {
+    /// For choosing checkpoints and settings.
+    Dev,
+    /// For reported numbers.
+    Test,
+}
+
+impl JudgePart {
+    /// As in the judges' file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            JudgePart::Dev => "dev",
+            JudgePart::Test => "test",
+        }
+    }
 }
 
 /// `affetto bench speed`.
@@ -201,4 +261,45 @@ pub struct SpeedArgs {
     pub json: bool,
     #[command(flatten)]
     pub assets: AssetArgs,
+}
+
+/// `affetto bench emotion`.
+#[derive(Debug, Args)]
+pub struct EmotionArgs {
+    /// Which judges listen
+    #[arg(long, value_enum, default_value_t = crate::bench::Part::Test)]
+    pub judges: crate::bench::Part,
+    /// Only this part of the bench
+    #[arg(long, value_enum)]
+    pub only: Option<EmotionPart>,
+    /// Leave out the rows in which only one half of the system hears the feeling
+    #[arg(long)]
+    pub no_ablations: bool,
+    /// Takes for each point of the grid
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub seeds: u16,
+    /// The first seed
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=1_000_000_000_000))]
+    pub first_seed: u64,
+    /// Seconds of each take of the grid and the pairs
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
+    pub duration: f64,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Print JSON, with every take
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub assets: AssetArgs,
+}
+
+/// Parts of `affetto bench emotion`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum EmotionPart {
+    /// 5 × 5 points of the plane
+    Grid,
+    /// Takes whose arousal rises or falls
+    Curves,
+    /// Opposite feelings, all else the same
+    Pairs,
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use affetto::{EmotionFrom, Prompt, SaveOptions, Studio, Take, TakeSummary, names};
 use serde::Serialize;
 
-use crate::args::GenerateArgs;
+use crate::args::{GenerateArgs, SamplingArgs};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::{memory, output, signals};
@@ -100,7 +100,13 @@ fn prompt_of(args: &GenerateArgs) -> Result<Prompt, Failure> {
     if let Some(density) = music.density {
         prompt = prompt.density(density);
     }
-    let sampling = &args.sampling;
+    let prompt = with_sampling(prompt, &args.sampling);
+    prompt.check()?;
+    Ok(prompt)
+}
+
+/// A prompt with the sampling flags on it.
+pub fn with_sampling(mut prompt: Prompt, sampling: &SamplingArgs) -> Prompt {
     if let Some(weight) = sampling.guidance {
         prompt = prompt.guidance(weight);
     }
@@ -113,8 +119,7 @@ fn prompt_of(args: &GenerateArgs) -> Result<Prompt, Failure> {
     if let Some(share) = sampling.top_p {
         prompt = prompt.top_p(share);
     }
-    prompt.check()?;
-    Ok(prompt)
+    prompt
 }
 
 /// Where the takes go.

@@ -91,6 +91,11 @@ impl Studio {
         })
     }
 
+    /// The score model's name.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
     /// The words and the feelings they name.
     pub fn lexicon(&self) -> &Lexicon {
         &self.lexicon

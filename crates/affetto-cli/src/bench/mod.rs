@@ -1,6 +1,11 @@
 //! `affetto bench`: what the models do, measured; each prints a table, or JSON with `--json`.
 
+mod emotion;
+mod heard;
+mod emotion;
 mod speed;
+
+pub use heard::Part;
 
 use crate::args::{BenchArgs, BenchCommand};
 use crate::failure::Failure;
@@ -8,6 +13,8 @@ use crate::failure::Failure;
 /// Measures.
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.command {
+        BenchCommand::Emotion(args) => emotion::run(args),
         BenchCommand::Speed(args) => speed::run(args),
+        BenchCommand::Emotion(args) => emotion::run(args),
     }
 }

@@ -1,0 +1,261 @@
+//! `affetto bench emotion`: does the music feel as asked? Requested feelings against what the judges hear.
+//!
+//! Three parts: a 5 × 5 grid on which valence and arousal are uncorrelated (with two ablations that show who does the
+//! work), curves over a minute, and pairs that differ in nothing but the feeling.
+
+mod judges;
+
+use affetto::compose::Ablation;
+use affetto::{Emotion, EmotionCurve, Instrument, Key, Mode, Prompt, Studio};
+use affetto_judge::stats;
+use serde::Serialize;
+
+use self::judges::{Heard, Judges};
+use crate::args::EmotionArgs;
+use crate::failure::Failure;
+use crate::output;
+use crate::progress::Progress;
+
+/// Coordinates of the grid on both axes.
+const GRID: [f32; 5] = [-0.8, -0.4, 0.0, 0.4, 0.8];
+/// Seconds of a take on the grid and in pairs.
+const TAKE_SECONDS: f64 = 20.0;
+/// Seconds of a take along a curve, and of the windows it is heard in.
+const CURVE_SECONDS: (f64, f64) = (60.0, 5.0);
+/// The words of every take: they say nothing about feeling.
+const WORDS: &str = "instrumental music";
+/// Names of the judges.
+const JUDGES: [&str; 2] = ["notes", "sound"];
+
+/// A correlation with its 95 % bootstrap interval.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Correlation {
+    r: f64,
+    low: f64,
+    high: f64,
+}
+
+/// One judge's table line for one row of takes.
+#[derive(Clone, Debug, Serialize)]
+struct Line {
+    row: &'static str,
+    judge: &'static str,
+    valence: Correlation,
+    arousal: Correlation,
+    /// Asked valence, heard arousal.
+    valence_to_arousal: f64,
+    /// Asked arousal, heard valence.
+    arousal_to_valence: f64,
+    takes: usize,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+struct Curves {
+    takes: usize,
+    median_arousal_r_notes: f64,
+    median_arousal_r_sound: f64,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+struct Pairs {
+    pairs: usize,
+    /// Share of pairs that moved the asked way: by judge, (valence, arousal).
+    notes: (f64, f64),
+    sound: (f64, f64),
+    /// Pairs whose instruments, key and tempo stayed as asked.
+    kept: usize,
+}
+
+/// Measures adherence and prints the table.
+pub fn run(args: &EmotionArgs) -> Result<(), Failure> {
+    let assets = args.assets.open()?;
+    let judges = Judges::open(&assets, args)?;
+    let mut studio = Studio::with_assets(assets, usize::from(args.threads.unwrap_or(0)))?;
+    let mut progress = Progress::new(args.json);
+    let mut lines = Vec::new();
+    let rows = [
+        ("both", Ablation::None),
+        ("model only", Ablation::NeutralAttributes),
+        ("attributes only", Ablation::ModelWithoutEmotion),
+    ];
+    for (row, ablation) in rows.into_iter().take(if args.ablations { 3 } else { 1 }) {
+        let heard = grid(&mut studio, &judges, args, row, ablation, &mut progress)?;
+        lines.extend(JUDGES.iter().enumerate().map(|(judge, name)| line(row, name, judge, &heard)));
+    }
+    let curves = match args.curves {
+        0 => None,
+        count => Some(curves(&mut studio, &judges, usize::from(count), &mut progress)?),
+    };
+    let pairs = match args.pairs {
+        0 => None,
+        count => Some(pairs(&mut studio, &judges, usize::from(count), &mut progress)?),
+    };
+    progress.finish();
+    if args.json {
+        return output::json(&serde_json::json!({
+            "judges": args.judges.name(), "grid": lines, "curves": curves, "pairs": pairs,
+        }));
+    }
+    print(args, &lines, curves.as_ref(), pairs.as_ref())
+}
+
+/// What was asked and what each judge heard, a line per take.
+struct Asked {
+    emotion: Emotion,
+    heard: [Heard; 2],
+}
+
+fn grid(
+    studio: &mut Studio,
+    judges: &Judges,
+    args: &EmotionArgs,
+    row: &'static str,
+    ablation: Ablation,
+    progress: &mut Progress,
+) -> Result<Vec<Asked>, Failure> {
+    let seeds = u64::from(args.seeds);
+    let cells: Vec<(f32, f32)> = GRID.iter().flat_map(|&v| GRID.iter().map(move |&a| (v, a))).collect();
+    let mut out = Vec::new();
+    for (i, (valence, arousal)) in cells.iter().enumerate() {
+        for k in 0..seeds {
+            progress.show(row, (i as f32 + k as f32 / seeds as f32) / cells.len() as f32);
+            let emotion = Emotion { valence: *valence, arousal: *arousal };
+            let seed = u64::from(args.first_seed) + i as u64 * seeds + k;
+            let mut prompt =
+                Prompt::new(WORDS).emotion(emotion).duration_seconds(TAKE_SECONDS).seed(seed).ablation(ablation);
+            if let Some(guidance) = args.guidance {
+                prompt = prompt.guidance(guidance);
+            }
+            let take = studio.generate(&prompt)?;
+            out.push(Asked { emotion, heard: judges.hear(&take)? });
+        }
+    }
+    Ok(out)
+}
+
+fn line(row: &'static str, name: &'static str, judge: usize, takes: &[Asked]) -> Line {
+    let column = |of: &dyn Fn(&Asked) -> f64| takes.iter().map(of).collect::<Vec<f64>>();
+    let asked_v = column(&|t| f64::from(t.emotion.valence));
+    let asked_a = column(&|t| f64::from(t.emotion.arousal));
+    let heard_v = column(&|t| t.heard[judge].valence);
+    let heard_a = column(&|t| t.heard[judge].arousal);
+    let correlation = |x: &[f64], y: &[f64]| {
+        let (low, high) = stats::pearson95(x, y, 1);
+        Correlation { r: stats::pearson(x, y), low, high }
+    };
+    Line {
+        row,
+        judge: name,
+        valence: correlation(&asked_v, &heard_v),
+        arousal: correlation(&asked_a, &heard_a),
+        valence_to_arousal: stats::pearson(&asked_v, &heard_a),
+        arousal_to_valence: stats::pearson(&asked_a, &heard_v),
+        takes: takes.len(),
+    }
+}
+
+/// Rising and falling arousal by turns, at both valences; the correlation within each take.
+fn curves(studio: &mut Studio, judges: &Judges, count: usize, progress: &mut Progress) -> Result<Curves, Failure> {
+    let mut by_judge: [Vec<f64>; 2] = Default::default();
+    for i in 0..count {
+        progress.show("curves", i as f32 / count as f32);
+        let (from, to) = if i % 2 == 0 { (-0.8, 0.8) } else { (0.8, -0.8) };
+        let valence = if (i / 2) % 2 == 0 { 0.5 } else { -0.5 };
+        let curve = EmotionCurve::new(vec![
+            (0.0, Emotion { valence, arousal: from }),
+            (CURVE_SECONDS.0, Emotion { valence, arousal: to }),
+        ])
+        .map_err(|e| Failure::failed(e.to_string()))?;
+        let prompt = Prompt::new(WORDS).emotion(curve.clone()).duration_seconds(CURVE_SECONDS.0).seed(7000 + i as u64);
+        let take = studio.generate(&prompt)?;
+        for (judge, windows) in judges.hear_windows(&take, CURVE_SECONDS.1)?.into_iter().enumerate() {
+            let asked: Vec<f64> = windows.iter().map(|(t, _)| f64::from(curve.at(*t).arousal)).collect();
+            let heard: Vec<f64> = windows.iter().map(|(_, h)| h.arousal).collect();
+            by_judge[judge].push(stats::pearson(&asked, &heard));
+        }
+    }
+    Ok(Curves {
+        takes: count,
+        median_arousal_r_notes: stats::median(&by_judge[0]),
+        median_arousal_r_sound: stats::median(&by_judge[1]),
+    })
+}
+
+/// Same words, instruments, key and tempo, opposite feelings.
+fn pairs(studio: &mut Studio, judges: &Judges, count: usize, progress: &mut Progress) -> Result<Pairs, Failure> {
+    let ensembles: [&[u8]; 4] = [&[0], &[0, 48], &[24, 32], &[40, 42, 48]];
+    let mut moved = [[0usize; 2]; 2];
+    let mut kept = 0;
+    for i in 0..count {
+        progress.show("pairs", i as f32 / count as f32);
+        let instruments: Vec<Instrument> = ensembles[i % ensembles.len()].iter().map(|&p| Instrument(p)).collect();
+        let key = Key { tonic: (i * 5 % 12) as u8, mode: if i % 2 == 0 { Mode::Major } else { Mode::Minor } };
+        let tempo = 80.0 + 5.0 * (i % 8) as f32;
+        let (v, a) = if (i / 2) % 2 == 0 { (0.8, 0.8) } else { (0.8, -0.8) };
+        let mut heard = Vec::new();
+        let mut as_asked = true;
+        for sign in [1.0, -1.0] {
+            let prompt = Prompt::new(WORDS)
+                .emotion(Emotion { valence: v * sign, arousal: a * sign })
+                .duration_seconds(TAKE_SECONDS)
+                .instruments(instruments.clone())
+                .key(key)
+                .tempo_bpm(tempo)
+                .seed(9000 + i as u64);
+            let take = studio.generate(&prompt)?;
+            let score = take.score();
+            as_asked &= score.tempos.len() == 1
+                && (score.tempos[0].bpm - f64::from(tempo)).abs() < 1e-6
+                && score.keys.first().is_some_and(|k| k.key == key)
+                && score.instruments().iter().all(|i| instruments.contains(i));
+            heard.push(judges.hear(&take)?);
+        }
+        kept += usize::from(as_asked);
+        for (judge, moved) in moved.iter_mut().enumerate() {
+            let (first, second) = (heard[0][judge], heard[1][judge]);
+            moved[0] += usize::from((first.valence - second.valence) * f64::from(v) > 0.0);
+            moved[1] += usize::from((first.arousal - second.arousal) * f64::from(a) > 0.0);
+        }
+    }
+    let share = |n: usize| n as f64 / count.max(1) as f64;
+    let of = |judge: usize| (share(moved[judge][0]), share(moved[judge][1]));
+    Ok(Pairs { pairs: count, notes: of(0), sound: of(1), kept })
+}
+
+fn print(args: &EmotionArgs, lines: &[Line], curves: Option<&Curves>, pairs: Option<&Pairs>) -> Result<(), Failure> {
+    let mut rows =
+        vec![["WHO HEARS IT", "JUDGE", "VALENCE r", "AROUSAL r", "V→A", "A→V", "TAKES"].map(str::to_owned).to_vec()];
+    let shown = |c: Correlation| format!("{:.2} [{:.2}, {:.2}]", c.r, c.low, c.high);
+    rows.extend(lines.iter().map(|l| {
+        vec![
+            l.row.to_owned(),
+            l.judge.to_owned(),
+            shown(l.valence),
+            shown(l.arousal),
+            format!("{:.2}", l.valence_to_arousal),
+            format!("{:.2}", l.arousal_to_valence),
+            l.takes.to_string(),
+        ]
+    }));
+    output::bytes(output::table(&rows).as_bytes())?;
+    let mut notes = vec![format!("\"{WORDS}\", {TAKE_SECONDS} s, judges fitted on the {} part", args.judges.name())];
+    if let Some(c) = curves {
+        notes.push(format!(
+            "curves: {} takes of {} s, {} s windows, median r of arousal {:.2} (notes), {:.2} (sound)",
+            c.takes, CURVE_SECONDS.0, CURVE_SECONDS.1, c.median_arousal_r_notes, c.median_arousal_r_sound
+        ));
+    }
+    if let Some(p) = pairs {
+        notes.push(format!(
+            "pairs: of {}, arousal moved as asked in {:.0} % (notes), {:.0} % (sound), valence in {:.0} %, {:.0} %; \
+             instruments, key and tempo as asked in {}",
+            p.pairs,
+            p.notes.1 * 100.0,
+            p.sound.1 * 100.0,
+            p.notes.0 * 100.0,
+            p.sound.0 * 100.0,
+            p.kept
+        ));
+    }
+    output::line(&notes.join("\n"))
+}
