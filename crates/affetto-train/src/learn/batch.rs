@@ -1,5 +1,7 @@
 //! Windows → tensors: delayed inputs, targets, and conditions of which some are dropped.
 
+use std::sync::Arc;
+
 use affetto_control::conditions::{
     CLOSING_FAR, EMOTION_TOKENS, MAX_INSTRUMENTS, MAX_SEGMENTS, MAX_TEXT_TOKENS, SCALAR_FEATURES, density_scalar,
     key_index, scalar_features, tempo_scalar,
@@ -52,7 +54,7 @@ pub struct ConditionInputs {
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// Delayed tokens with specials, as rows of the joined embedding: `[batch, steps, STREAMS]`.
-    pub inputs: Tensor<3, Int>,
+    pub inputs: Arc<Vec<i64>>,
     /// What to tell the model.
     pub conditions: ConditionInputs,
 }
@@ -62,9 +64,9 @@ pub struct Batch {
 pub struct HostBatch {
     size: usize,
     steps: usize,
-    inputs: Vec<i64>,
+    inputs: Arc<Vec<i64>>,
     /// Target token of (batch, step, stream), or -1.
-    pub targets: Vec<i64>,
+    pub targets: Arc<Vec<i64>>,
     text: Vec<f32>,
     tempo: Vec<f32>,
     key: Vec<i64>,
@@ -122,8 +124,8 @@ impl HostBatch {
         let mut batch = HostBatch {
             size,
             steps,
-            inputs: Vec::with_capacity(size * steps * STREAMS),
-            targets: Vec::with_capacity(size * steps * STREAMS),
+            inputs: Arc::new(Vec::with_capacity(size * steps * STREAMS)),
+            targets: Arc::new(Vec::with_capacity(size * steps * STREAMS)),
             text: vec![0.0; size * MAX_TEXT_TOKENS * TEXT_WIDTH],
             tempo: Vec::with_capacity(size * SCALAR_FEATURES),
             key: Vec::with_capacity(size),
@@ -144,17 +146,18 @@ impl HostBatch {
 
     fn push_tokens(&mut self, window: &Window) {
         let rows = &window.rows;
+        let (inputs, asked) = (Arc::make_mut(&mut self.inputs), Arc::make_mut(&mut self.targets));
         for step in 0..self.steps {
             let mut base = 0;
             for (stream, &size) in VOCABULARY.iter().enumerate() {
                 let known = step.checked_sub(1 + stream).and_then(|row| rows.get(row));
                 let token = known.map_or(size, |row| usize::from(row[stream]));
-                self.inputs.push((base + token) as i64);
+                inputs.push((base + token) as i64);
                 base += size + 1;
                 let target = step.checked_sub(stream).and_then(|row| rows.get(row));
                 // Only place and bar say something in the row that ends a piece.
                 let said = target.filter(|row| row[BAR] != END_OF_PIECE || stream == BAR || stream == POSITION);
-                self.targets.push(said.map_or(-1, |row| i64::from(row[stream])));
+                asked.push(said.map_or(-1, |row| i64::from(row[stream])));
             }
         }
     }
@@ -222,7 +225,7 @@ impl HostBatch {
             Tensor::<2, Int>::from_data(TensorData::new(data.to_vec(), [b, width]), device)
         };
         Batch {
-            inputs: Tensor::from_data(TensorData::new(self.inputs.clone(), [b, t, STREAMS]), device),
+            inputs: self.inputs.clone(),
             conditions: ConditionInputs {
                 text: floats(&self.text, [b, MAX_TEXT_TOKENS, TEXT_WIDTH]),
                 tempo: floats(&self.tempo, [b, 1, SCALAR_FEATURES]),

@@ -35,9 +35,7 @@ pub struct NamedTensor {
 
 /// The tensors of a network under the names of ARCHITECTURE.md.
 pub fn tensors(network: &Network, config: &ModelConfig) -> Vec<NamedTensor> {
-    let mut visitor = Collect { path: Vec::new(), found: HashMap::new() };
-    network.visit(&mut visitor);
-    let mut found = visitor.found;
+    let mut found = Collect::of(network);
     let mut take = |name: &str| found.remove(name).unwrap_or_else(|| panic!("the network has {name}"));
     let mut out = Vec::new();
     let d = config.hidden_size;
@@ -116,7 +114,7 @@ impl NamedTensor {
     }
 
     /// burn keeps a linear layer's weight as `[in, out]`.
-    fn transposed(self) -> NamedTensor {
+    pub(super) fn transposed(self) -> NamedTensor {
         let (rows, columns) = (self.shape[0], self.shape[1]);
         let values = (0..rows * columns).map(|i| self.values[(i % rows) * columns + i / rows]).collect();
         NamedTensor { name: self.name, shape: vec![columns, rows], values }
@@ -125,8 +123,17 @@ impl NamedTensor {
 
 /// Collects every float parameter under its path.
 pub(super) struct Collect {
-    pub(super) path: Vec<String>,
-    pub(super) found: HashMap<String, NamedTensor>,
+    path: Vec<String>,
+    found: HashMap<String, NamedTensor>,
+}
+
+impl Collect {
+    /// The float parameters of a module, by path.
+    pub(super) fn of<M: Module>(module: &M) -> HashMap<String, NamedTensor> {
+        let mut collect = Collect { path: Vec::new(), found: HashMap::new() };
+        module.visit(&mut collect);
+        collect.found
+    }
 }
 
 impl ModuleVisitor for Collect {

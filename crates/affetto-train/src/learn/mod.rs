@@ -3,7 +3,11 @@
 pub mod batch;
 pub mod checkpoint;
 pub mod export;
+pub mod fused;
 pub mod network;
+pub mod prior;
+pub mod release;
+pub mod score;
 pub mod source;
 pub mod trainer;
 

@@ -3,21 +3,22 @@
 //! Layout and names follow ARCHITECTURE.md; matrices that read the same input are joined here (the K embeddings, the K
 //! heads, query–key–value) and split on [export](super::export).
 
+use std::sync::Arc;
+
 use affetto_control::conditions::{EMOTION_TOKENS, MeterClass, SCALAR_FEATURES};
 use affetto_control::encoder::{AV_HIDDEN, TEXT_WIDTH, TokenKind};
 use affetto_score::Instrument;
+use affetto_score::codec::STREAMS;
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::{gelu, softmax};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 use super::batch::{Batch, ConditionInputs};
+use super::fused::{self, AttentionSizes, EmbedInputs};
 use crate::config::ModelConfig;
 
 /// Standard deviation of initial weights.
 const INITIAL_STD: f64 = 0.02;
-/// Added to a masked attention score.
-const MASKED: f64 = -1e4;
 
 /// One transformer layer.
 #[derive(Module, Debug)]
@@ -91,40 +92,24 @@ impl Layer {
         }
     }
 
-    fn forward(
-        &self,
-        x: Tensor<3>,
-        causal: &Tensor<4>,
-        conditions: &Tensor<3>,
-        visible: &Tensor<4>,
-        heads: usize,
-    ) -> Tensor<3> {
-        let [batch, steps, d] = x.dims();
-        let width = d / heads;
-        let scale = 1.0 / (width as f64).sqrt();
-        let split = |y: Tensor<3>, rows: usize| y.reshape([batch, rows, heads, width]).swap_dims(1, 2);
-        let join = |y: Tensor<4>| y.swap_dims(1, 2).reshape([batch, steps, d]);
+    /// `x` is `[batch · steps, d]`, `conditions` `[batch · tokens, d]`, `visible` `[batch, steps, tokens]`.
+    fn forward(&self, x: Tensor<2>, conditions: &Tensor<2>, visible: &Tensor<3>, own: AttentionSizes) -> Tensor<2> {
+        let qkv = self.self_qkv.forward(normal(&self.self_attn_layer_norm, x.clone()));
+        let x = x + self.self_out.forward(fused::causal_attention(qkv, own));
 
-        let qkv = self.self_qkv.forward(self.self_attn_layer_norm.forward(x.clone()));
-        let q = split(qkv.clone().narrow(2, 0, d), steps);
-        let k = split(qkv.clone().narrow(2, d, d), steps);
-        let v = split(qkv.narrow(2, 2 * d, d), steps);
-        let scores = q.mul_scalar(scale).matmul(k.swap_dims(2, 3)) + causal.clone();
-        let x = x + self.self_out.forward(join(softmax(scores, 3).matmul(v)));
-
-        let tokens = conditions.dims()[1];
-        let q = split(self.cross_q.forward(self.encoder_attn_layer_norm.forward(x.clone())), steps);
+        let q = self.cross_q.forward(normal(&self.encoder_attn_layer_norm, x.clone()));
         let kv = self.cross_kv.forward(conditions.clone());
-        let k = split(kv.clone().narrow(2, 0, d), tokens);
-        let v = split(kv.narrow(2, d, d), tokens);
-        let scores = q.mul_scalar(scale).matmul(k.swap_dims(2, 3)) + (visible.clone() - 1.0) * -MASKED;
-        // A step that sees no token would share its attention among masked ones: the product makes it exactly zero.
-        let shares = softmax(scores, 3) * visible.clone();
-        let x = x + self.cross_out.forward(join(shares.matmul(v)));
+        let cross = AttentionSizes { keys: visible.dims()[2], ..own };
+        let x = x + self.cross_out.forward(fused::cross_attention(q, kv, visible.clone(), cross));
 
-        let h = self.final_layer_norm.forward(x.clone());
-        x + self.fc2.forward(gelu(self.fc1.forward(h)))
+        let h = self.fc1.forward(normal(&self.final_layer_norm, x.clone()));
+        x + self.fc2.forward(fused::gelu(h))
     }
+}
+
+fn normal(norm: &LayerNorm, x: Tensor<2>) -> Tensor<2> {
+    let beta = norm.beta.as_ref().expect("made with a bias").val();
+    fused::layer_norm(x, norm.gamma.val(), beta)
 }
 
 impl ConditionNetwork {
@@ -156,7 +141,7 @@ impl ConditionNetwork {
             (self.meter.forward(inputs.meter), TokenKind::Meter),
             (self.instrument.forward(inputs.instruments), TokenKind::Instrument),
             (
-                self.av_fc2.forward(gelu(self.av_fc1.forward(inputs.emotion))).reshape([
+                self.av_fc2.forward(fused::gelu(self.av_fc1.forward(inputs.emotion))).reshape([
                     batch,
                     segments * EMOTION_TOKENS,
                     d,
@@ -186,26 +171,20 @@ impl Network {
         }
     }
 
-    /// Logits `[batch, steps, Σ vocabularies]`.
-    pub fn forward(&self, batch: Batch) -> Tensor<3> {
-        let [size, steps, streams] = batch.inputs.dims();
-        let device = batch.inputs.device();
-        let embedded = self.embed.forward(batch.inputs.reshape([size, steps * streams]));
-        let d = embedded.dims()[2];
-        let positions = Tensor::<1>::from_data(TensorData::new(sinusoids(steps, d), [steps * d]), &device);
-        let mut x = embedded.reshape([size * steps, streams, d]).sum_dim(1).reshape([size, steps, d])
-            + positions.reshape([1, steps, d]);
-        let mut mask = vec![0.0f32; steps * steps];
-        for (row, scores) in mask.chunks_exact_mut(steps).enumerate() {
-            scores[row + 1..].fill(MASKED as f32);
-        }
-        let causal = Tensor::<4>::from_data(TensorData::new(mask, [1, 1, steps, steps]), &device);
-        let visible: Tensor<4> = batch.conditions.visible.clone().unsqueeze_dim(1);
-        let conditions = self.conditions.forward(batch.conditions);
+    /// Logits `[batch · steps, Σ vocabularies]`.
+    pub fn forward(&self, batch: Batch) -> Tensor<2> {
+        let visible = batch.conditions.visible.clone();
+        let [size, steps, tokens] = visible.dims();
+        let d = self.embed.weight.dims()[1];
+        let positions = Arc::new(sinusoids(steps, d));
+        let inputs = EmbedInputs { ids: batch.inputs, streams: STREAMS, positions };
+        let mut x = fused::embed(self.embed.weight.val(), inputs);
+        let conditions = self.conditions.forward(batch.conditions).reshape([size * tokens, d]);
+        let sizes = AttentionSizes { batch: size, steps, keys: steps, heads: self.num_attention_heads, width: d };
         for layer in &self.layers {
-            x = layer.forward(x, &causal, &conditions, &visible, self.num_attention_heads);
+            x = layer.forward(x, &conditions, &visible, sizes);
         }
-        self.heads.forward(self.layer_norm.forward(x))
+        self.heads.forward(normal(&self.layer_norm, x))
     }
 }
 

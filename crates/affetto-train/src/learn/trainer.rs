@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
@@ -9,17 +10,17 @@ use affetto_score::codec::{STREAM_NAMES, STREAMS, VOCABULARY};
 use burn::module::Module;
 use burn::optim::grad_clipping::GradientClippingConfig;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
 use super::batch::HostBatch;
 use super::checkpoint::{self, RunState};
+use super::fused::{self, Targets};
 use super::network::Network;
 use super::source::WindowSource;
-use crate::config::{ConditionDropout, TrainConfig};
+use crate::config::{ConditionDropout, LoopConfig, TrainConfig};
 use crate::error::TrainError;
 
 /// Steps timed before a run of a given length in hours is projected.
@@ -76,14 +77,7 @@ pub fn train(run: &TrainRun<'_>) -> Result<Network, TrainError> {
     let device = device.autodiff();
     let network = Network::new(&run.config.model, &device);
     eprintln!("{} parameters", network.num_params());
-    let optimizer = AdamWConfig::new()
-        .with_beta_1(0.9)
-        .with_beta_2(0.98)
-        .with_epsilon(1e-8)
-        .with_weight_decay(config.weight_decay)
-        .with_grad_clipping(Some(GradientClippingConfig::Norm(1.0)))
-        .init();
-    let (network, optimizer, state) = checkpoint::load(run.run_dir, network, optimizer)?;
+    let (network, optimizer, state) = checkpoint::load(run.run_dir, network, optimizer(config))?;
     let resumed = state.is_some();
     let mut state = state.unwrap_or(RunState { step: 0, total_steps: config.steps, notes: 0, seconds: 0.0 });
     if let Some(steps) = run.steps {
@@ -110,6 +104,17 @@ pub fn train(run: &TrainRun<'_>) -> Result<Network, TrainError> {
         run_loop.go(batches, measure)?;
         Ok(run_loop.network)
     })
+}
+
+/// AdamW as every run uses it.
+pub fn optimizer(config: &LoopConfig) -> ModuleOptimizer {
+    AdamWConfig::new()
+        .with_beta_1(0.9)
+        .with_beta_2(0.98)
+        .with_epsilon(1e-8)
+        .with_weight_decay(config.weight_decay)
+        .with_grad_clipping(Some(GradientClippingConfig::Norm(1.0)))
+        .init()
 }
 
 struct RunLoop<'a> {
@@ -171,10 +176,9 @@ impl RunLoop<'_> {
 
     fn step(&mut self, host: &HostBatch, rate: f64) -> [f32; STREAMS] {
         let losses = stream_losses(&self.network, host, &self.device);
-        let total = losses.iter().cloned().reduce(|a, b| a + b).expect("there are streams");
-        let gradients = GradientsParams::from_grads(total.backward(), &self.network);
+        let gradients = GradientsParams::from_grads(losses.clone().sum().backward(), &self.network);
         self.network = self.optimizer.step(rate, self.network.clone(), gradients);
-        losses.map(|loss| loss.into_scalar::<f32>())
+        numbers(losses)
     }
 
     fn validate(&self) -> [f32; STREAMS] {
@@ -187,8 +191,8 @@ impl RunLoop<'_> {
             let windows: Vec<_> = (0..size).map(|i| self.run.validation.window(step, i)).collect();
             let text = |caption: &str| (self.run.text)(caption);
             let host = HostBatch::new(&windows, &text, &ConditionDropout::NONE, &mut rng);
-            for (sum, loss) in sums.iter_mut().zip(stream_losses(&network, &host, &device)) {
-                *sum += loss.into_scalar::<f32>() / VALIDATION_BATCHES as f32;
+            for (sum, loss) in sums.iter_mut().zip(numbers(stream_losses(&network, &host, &device))) {
+                *sum += loss / VALIDATION_BATCHES as f32;
             }
         }
         sums
@@ -217,27 +221,19 @@ impl RunLoop<'_> {
     }
 }
 
-/// Mean negative log-likelihood of each stream over its targets, in nats.
-fn stream_losses(network: &Network, host: &HostBatch, device: &Device) -> [Tensor<1>; STREAMS] {
-    let logits = network.forward(host.upload(device));
-    let [b, t, _] = logits.dims();
-    let mut from = 0;
-    std::array::from_fn(|stream| {
-        let size = VOCABULARY[stream];
-        let shares = log_softmax(logits.clone().narrow(2, from, size), 2);
-        from += size;
-        let targets: Vec<i64> = host.targets.iter().skip(stream).step_by(STREAMS).copied().collect();
-        let counted: Vec<f32> = targets.iter().map(|&t| f32::from(u8::from(t >= 0))).collect();
-        let count = counted.iter().sum::<f32>().max(1.0);
-        let targets = targets.into_iter().map(|t| t.max(0)).collect::<Vec<_>>();
-        let targets = Tensor::<3, Int>::from_data(TensorData::new(targets, [b, t, 1]), device);
-        let counted = Tensor::<3>::from_data(TensorData::new(counted, [b, t, 1]), device);
-        (shares.gather(2, targets) * counted).sum().neg() / count
-    })
+/// Mean negative log-likelihood of each stream over its targets, in nats: `[STREAMS]`.
+fn stream_losses(network: &Network, host: &HostBatch, device: &Device) -> Tensor<1> {
+    let targets = Targets { tokens: host.targets.clone(), vocabulary: Arc::new(VOCABULARY.to_vec()) };
+    fused::losses(network.forward(host.upload(device)), targets)
+}
+
+fn numbers(losses: Tensor<1>) -> [f32; STREAMS] {
+    let values = losses.into_data().try_to_vec::<f32>().expect("losses are f32");
+    std::array::from_fn(|stream| values[stream])
 }
 
 /// Linear warm-up, a plateau, and a linear fall to zero over the last share of the steps.
-fn learning_rate(config: &crate::config::LoopConfig, state: &RunState) -> f64 {
+fn learning_rate(config: &LoopConfig, state: &RunState) -> f64 {
     let step = state.step as f64;
     let warmup = ((step + 1.0) / config.warmup_steps.max(1) as f64).min(1.0);
     let falling = (config.decay_share * state.total_steps as f64).max(1.0);

@@ -1,0 +1,114 @@
+//! From a run's folder to the files that ship: decoder, conditions and prior in one safetensors file, and its sizes
+//! and settings as JSON.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use affetto_engine::Checkpoint;
+use affetto_models::decoder::DecoderConfig;
+use affetto_score::codec::STREAMS;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint;
+use super::export::{self, NamedTensor, Storage};
+use super::network::Network;
+use super::prior::train_prior;
+use super::score::{Captions, ScoreRun, windows};
+use super::trainer::optimizer;
+use crate::config::TrainConfig;
+use crate::corpora::Split;
+use crate::error::TrainError;
+
+/// The prior's weights within a run's folder.
+pub const PRIOR_FILE: &str = "prior.safetensors";
+
+/// The score model's configuration file: what it is called, its sizes, and how it is best used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelFile {
+    /// Name of the model.
+    pub name: String,
+    /// Licences of what it is made of, one line each.
+    pub licences: Vec<String>,
+    /// Sizes of the decoder.
+    pub decoder: DecoderConfig,
+    /// Settings chosen on the development judges, kept as they are found.
+    pub generation: serde_json::Value,
+}
+
+/// Trains the attribute prior on a run's corpora and writes it into the run's folder.
+///
+/// # Errors
+/// Whatever keeps it from reading its data or writing its results.
+pub fn run_prior(run: &ScoreRun, windows_seen: usize, epochs: usize) -> Result<(), TrainError> {
+    let config = TrainConfig::read(&run.config)?;
+    let source = windows(run, &config, Split::Train)?;
+    let captions = Captions::open(&run.assets)?;
+    let (tensors, losses) = train_prior(&source, &captions, windows_seen, epochs, config.train.seed);
+    eprintln!("prior: held-out loss of meter, key, instrument, tempo, density: {losses:.3?}");
+    std::fs::create_dir_all(&run.run_dir)
+        .map_err(|source| TrainError::Write { path: run.run_dir.clone(), source })?;
+    export::write(&run.run_dir.join(PRIOR_FILE), &tensors, Storage::F32, HashMap::new())
+}
+
+/// Writes the newest checkpoint of a run with its prior to `out/model.safetensors` (float16) and `out/config.json`;
+/// name, licences and generation settings of a `config.json` that is there already are kept.
+///
+/// # Errors
+/// A run without checkpoint or prior, or files that can't be written.
+pub fn release(run: &ScoreRun, out: &Path) -> Result<(), TrainError> {
+    let config = TrainConfig::read(&run.config)?;
+    let device = Device::default();
+    let network = Network::new(&config.model, &device);
+    let (network, _, state) = checkpoint::load(&run.run_dir, network, optimizer(&config.train))?;
+    let state = state.ok_or_else(|| TrainError::Checkpoint {
+        path: run.run_dir.clone(),
+        what: "there is no checkpoint yet".into(),
+    })?;
+    let mut tensors = export::tensors(&network, &config.model);
+    tensors.extend(read_prior(&run.run_dir.join(PRIOR_FILE))?);
+    std::fs::create_dir_all(out).map_err(|source| TrainError::Write { path: out.into(), source })?;
+    let trained = format!("{} steps, {} notes", state.step, state.notes);
+    let metadata = HashMap::from([("trained".to_owned(), trained)]);
+    export::write(&out.join("model.safetensors"), &tensors, Storage::F16, metadata)?;
+
+    let path = out.join("config.json");
+    let before = std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<ModelFile>(&text).ok());
+    let file = ModelFile {
+        name: before.as_ref().map_or_else(|| "affetto-score".to_owned(), |b| b.name.clone()),
+        licences: before.as_ref().map(|b| b.licences.clone()).unwrap_or_default(),
+        decoder: DecoderConfig {
+            vocab_sizes: config.model.vocab_sizes.clone(),
+            delays: (0..STREAMS).collect(),
+            hidden_size: config.model.hidden_size,
+            num_hidden_layers: config.model.num_hidden_layers,
+            num_attention_heads: config.model.num_attention_heads,
+            ffn_dim: config.model.ffn_dim,
+            max_window: config.model.window + STREAMS - 1,
+        },
+        generation: before.map_or_else(default_generation, |b| b.generation),
+    };
+    let json = serde_json::to_string_pretty(&file).expect("a model file is plain data");
+    std::fs::write(&path, json + "\n").map_err(|source| TrainError::Write { path, source })
+}
+
+fn default_generation() -> serde_json::Value {
+    serde_json::json!({
+        "guidance": 2.0, "temperature": 0.95, "top_k": 0, "top_p": 0.95,
+        "prior_guidance": 1.5, "prior_temperature": 0.9,
+    })
+}
+
+fn read_prior(path: &Path) -> Result<Vec<NamedTensor>, TrainError> {
+    let data = |e: affetto_engine::EngineError| TrainError::Data(e.to_string());
+    let checkpoint = Checkpoint::open(path).map_err(data)?;
+    let names: Vec<String> = checkpoint.names().into_iter().map(str::to_owned).collect();
+    names
+        .into_iter()
+        .map(|name| {
+            let shape = checkpoint.shape(&name).map_err(data)?.to_vec();
+            let values = checkpoint.tensor_f32(&name, &shape).map_err(data)?;
+            Ok(NamedTensor { name, shape, values })
+        })
+        .collect()
+}
