@@ -180,8 +180,6 @@ pub struct BenchArgs {
 /// What `affetto bench` measures.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
-    /// Whether the music follows the feeling asked for, as two judges hear it
-    Emotion(EmotionArgs),
     /// Wall time and memory of the whole command, process start included
     Speed(SpeedArgs),
     /// Does the music feel as asked? Feelings asked for against what two judges hear
@@ -261,45 +259,4 @@ pub struct SpeedArgs {
     pub json: bool,
     #[command(flatten)]
     pub assets: AssetArgs,
-}
-
-/// `affetto bench emotion`.
-#[derive(Debug, Args)]
-pub struct EmotionArgs {
-    /// Which judges listen
-    #[arg(long, value_enum, default_value_t = crate::bench::Part::Test)]
-    pub judges: crate::bench::Part,
-    /// Only this part of the bench
-    #[arg(long, value_enum)]
-    pub only: Option<EmotionPart>,
-    /// Leave out the rows in which only one half of the system hears the feeling
-    #[arg(long)]
-    pub no_ablations: bool,
-    /// Takes for each point of the grid
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub seeds: u16,
-    /// The first seed
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=1_000_000_000_000))]
-    pub first_seed: u64,
-    /// Seconds of each take of the grid and the pairs
-    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
-    pub duration: f64,
-    #[command(flatten)]
-    pub sampling: SamplingArgs,
-    /// Print JSON, with every take
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub assets: AssetArgs,
-}
-
-/// Parts of `affetto bench emotion`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum EmotionPart {
-    /// 5 × 5 points of the plane
-    Grid,
-    /// Takes whose arousal rises or falls
-    Curves,
-    /// Opposite feelings, all else the same
-    Pairs,
 }

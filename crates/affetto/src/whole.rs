@@ -35,12 +35,15 @@ pub fn check_targets<P: AsRef<Path>>(targets: &[P], force: bool) -> Result<()> {
     Ok(())
 }
 
+/// Writes a file's bytes.
+pub type Content<'a> = Box<dyn Fn(&mut dyn Write) -> io::Result<()> + 'a>;
+
 /// A file to be written: its target, and what writes its bytes.
 pub struct Pending<'a> {
     /// Where it shall lie.
     pub path: PathBuf,
     /// Writes its content.
-    pub content: Box<dyn Fn(&mut dyn Write) -> io::Result<()> + 'a>,
+    pub content: Content<'a>,
 }
 
 /// Writes all files, or none.

@@ -1,11 +1,7 @@
 //! `affetto bench`: what the models do, measured; each prints a table, or JSON with `--json`.
 
 mod emotion;
-mod heard;
-mod emotion;
 mod speed;
-
-pub use heard::Part;
 
 use crate::args::{BenchArgs, BenchCommand};
 use crate::failure::Failure;
@@ -15,6 +11,5 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.command {
         BenchCommand::Emotion(args) => emotion::run(args),
         BenchCommand::Speed(args) => speed::run(args),
-        BenchCommand::Emotion(args) => emotion::run(args),
     }
 }
