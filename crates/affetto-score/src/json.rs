@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn broken_scores_are_refused_by_name() {
-        let cases: [(&str, fn(&mut Score)); 8] = [
+        type Break = fn(&mut Score);
+        let cases: [(&str, Break); 8] = [
             ("tempos", |s| s.tempos.clear()),
             ("tempos[0].bpm", |s| s.tempos[0].bpm = 0.0),
             ("meters", |s| s.meters[0].tick = 5),

@@ -67,9 +67,8 @@ pub fn read(bytes: &[u8]) -> Result<Score, ScoreError> {
         performance.play(event)?;
     }
     performance.finish(end);
-    let (tempos, meters, keys, pickup) = maps.finish()?;
     limits::check("notes", performance.notes.len(), limits::NOTES)?;
-    let mut score = Score { notes: performance.notes, tempos, meters, keys, pickup, title };
+    let mut score = Score { notes: performance.notes, title, ..maps.finish()? };
     score.sort();
     Ok(score)
 }
@@ -131,8 +130,8 @@ impl Maps {
         }
     }
 
-    #[allow(clippy::type_complexity)]
-    fn finish(self) -> Result<(Vec<TempoChange>, Vec<MeterChange>, Vec<KeyChange>, u32), ScoreError> {
+    /// A score of these maps, without notes.
+    fn finish(self) -> Result<Score, ScoreError> {
         for count in [self.tempos.len(), self.meters.len(), self.keys.len()] {
             limits::check("tempo, meter or key changes", count, limits::CHANGES)?;
         }
@@ -161,7 +160,7 @@ impl Maps {
         }
         let mut keys: Vec<_> = self.keys.into_iter().map(|(tick, key)| KeyChange { tick, key }).collect();
         keys.dedup_by_key(|k| k.key);
-        Ok((tempos, meters, keys, pickup))
+        Ok(Score { tempos, meters, keys, pickup, ..Score::default() })
     }
 }
 
