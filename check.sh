@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 step() { printf '\n== %s\n' "$*"; "$@"; }
 
 step cargo fmt --all -- --check
-step cargo clippy --workspace --all-targets --features affetto-train/burn -- -D warnings
+step cargo clippy --workspace --all-targets --features affetto-train/burn,affetto-cli/train -- -D warnings
 step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 # Last, so that the output closes on the tests' own lines.
-step cargo test --workspace --features affetto-train/burn
+step cargo test --workspace --features affetto-train/burn,affetto-cli/train

@@ -184,6 +184,9 @@ pub enum BenchCommand {
     Speed(SpeedArgs),
     /// Does the music feel as asked? Feelings asked for against what two judges hear
     Emotion(EmotionArgs),
+    /// Do takes lie where real pieces lie, and do they copy any? Needs the training corpora
+    #[cfg(feature = "train")]
+    Quality(QualityArgs),
 }
 
 /// `affetto bench emotion`.
@@ -253,6 +256,32 @@ pub struct SpeedArgs {
     pub duration: f64,
     /// Threads to use [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), allow_hyphen_values = true)]
+    pub threads: Option<u16>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub assets: AssetArgs,
+}
+
+/// `affetto bench quality`.
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+pub struct QualityArgs {
+    /// The prepared corpus, or the folder with the corpora's archives
+    #[arg(long, value_name = "PATH")]
+    pub corpus: PathBuf,
+    /// Takes for each family of corpora
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub takes: u16,
+    /// Seconds of each take
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    pub duration: f64,
+    /// Seed of each family's first take; the others follow
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1_000_000_000_000))]
+    pub first_seed: u64,
+    /// Threads to use [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// Print JSON
     #[arg(long)]

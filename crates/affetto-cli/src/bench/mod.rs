@@ -1,6 +1,8 @@
 //! `affetto bench`: what the models do, measured; each prints a table, or JSON with `--json`.
 
 mod emotion;
+#[cfg(feature = "train")]
+mod quality;
 mod speed;
 
 use crate::args::{BenchArgs, BenchCommand};
@@ -10,6 +12,8 @@ use crate::failure::Failure;
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.command {
         BenchCommand::Emotion(args) => emotion::run(args),
+        #[cfg(feature = "train")]
+        BenchCommand::Quality(args) => quality::run(args),
         BenchCommand::Speed(args) => speed::run(args),
     }
 }
