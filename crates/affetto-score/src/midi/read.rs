@@ -13,6 +13,8 @@ const SUSTAIN: u8 = 64;
 const ALL_SOUND_OFF: u8 = 120;
 const RESET_CONTROLLERS: u8 = 121;
 const ALL_NOTES_OFF: u8 = 123;
+/// Most notes, pedal and program messages of one file.
+const MOST_EVENTS: usize = 4 * limits::NOTES;
 const TITLE_CHARS: usize = 200;
 
 /// Reads a standard MIDI file of format 0 or 1 (format 2 is read as if its tracks sounded together).
@@ -49,6 +51,7 @@ pub fn read(bytes: &[u8]) -> Result<Score, ScoreError> {
             match event.kind {
                 TrackEventKind::Midi { channel, message } => {
                     if let Some(action) = Action::of(message) {
+                        limits::check("channel messages", events.len() + 1, MOST_EVENTS)?;
                         events.push(Event { tick, track: track as u32, channel: channel.as_int(), action });
                     }
                 }
