@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::emotion::Emotion;
 
-/// Most word pieces of a prompt that are heard, [CLS] and [SEP] included.
+/// Most word pieces of a prompt that are heard, `[CLS]` and `[SEP]` included.
 pub const MAX_TEXT_TOKENS: usize = 24;
 /// Most instruments named to the model.
 pub const MAX_INSTRUMENTS: usize = 8;

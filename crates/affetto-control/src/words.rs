@@ -70,7 +70,7 @@ pub struct WordsHead {
 }
 
 impl WordsHead {
-    /// The head of a checkpoint with `weight` [2, 384], `bias` [2], `knots_valence` [33] and `knots_arousal` [33].
+    /// The head of a checkpoint with `weight [2, 384]`, `bias [2]`, `knots_valence [33]` and `knots_arousal [33]`.
     ///
     /// # Errors
     /// Names the file and the tensor that is missing, has another shape, is not finite, or (knots) falls.

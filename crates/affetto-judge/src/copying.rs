@@ -3,7 +3,7 @@
 //! A window is the set of its pitched notes as (onset from the window's start on a grid of 12 steps
 //! a quarter, pitch). It matches a stretch of a training piece of the same length by
 //! |common| / max(|window|, |stretch|), at the best shift and transposition. Candidates are found by
-//! runs of [`RUN`] notes with equal intervals and onset distances, then counted note by note.
+//! runs of `RUN` notes with equal intervals and onset distances, then counted note by note.
 
 use std::collections::{HashMap, HashSet};
 
@@ -87,7 +87,7 @@ fn grid_notes(score: &Score) -> Vec<GridNote> {
     notes
 }
 
-/// Hashes of all runs of [`RUN`] notes: the onset distances and intervals between neighbours.
+/// Hashes of all runs of `RUN` notes: the onset distances and intervals between neighbours.
 fn run_hashes(notes: &[GridNote]) -> impl Iterator<Item = u64> + '_ {
     notes.windows(RUN).map(|run| {
         let mut hash = 0xcbf2_9ce4_8422_2325u64;

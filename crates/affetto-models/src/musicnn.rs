@@ -164,7 +164,7 @@ impl MusiCnn {
         })
     }
 
-    /// One window: a log-mel picture `[187, 96]`, row-major, as [`affetto_audio::mel`] makes it.
+    /// One window: a log-mel picture `[187, 96]`, row-major, as [`affetto_audio::mel()`] makes it.
     ///
     /// # Errors
     /// [`ModelError::Input`] for another size.

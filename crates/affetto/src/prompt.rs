@@ -81,7 +81,7 @@ impl Prompt {
         }
     }
 
-    /// The feeling: one [`Emotion`], or an [`EmotionCurve`] over time. Without it the words are read for one.
+    /// The feeling: one [`Emotion`](crate::Emotion), or an [`EmotionCurve`] over time. Without it the words are read for one.
     pub fn emotion(mut self, emotion: impl Into<EmotionCurve>) -> Prompt {
         self.emotion = Some(emotion.into());
         self

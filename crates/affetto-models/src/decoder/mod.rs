@@ -2,7 +2,7 @@
 //! transformer with cross-attention to condition tokens (ARCHITECTURE.md has the tensor names).
 //!
 //! [`DecoderLm`] holds the weights, a [`Lane`] one sequence in progress (its keys, values and conditions), and
-//! [`generate`](mod@generate) the loop that samples rows under a [`Guide`](generate::Guide).
+//! [`generate`](mod@generate) the loop that samples rows under a [`Guide`].
 
 mod config;
 mod cross;
