@@ -6,8 +6,8 @@ use affetto_engine::Checkpoint;
 use affetto_score::synth::{RenderOptions, SoundFont, render};
 use affetto_score::{Instrument, Note, Score, codec, midi, musicxml};
 
-/// A fuzz target: its name, which is its corpus folder's, and its body.
-pub type Target = (&'static str, fn(&[u8]));
+/// A fuzz target: its name, which is its corpus folder's, and its body, which says whether it could read the bytes.
+pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
 pub const TARGETS: [Target; 5] = [
@@ -19,55 +19,54 @@ pub const TARGETS: [Target; 5] = [
 ];
 
 /// A MIDI file: read, through the codec, and written in both notations.
-pub fn midi_file(bytes: &[u8]) {
-    if let Ok(score) = midi::read(bytes) {
-        rewrite(&score);
-    }
+pub fn midi_file(bytes: &[u8]) -> bool {
+    midi::read(bytes).is_ok_and(|score| rewrite(&score))
 }
 
 /// A MusicXML file, plain or compressed: likewise.
-pub fn musicxml_file(bytes: &[u8]) {
-    if let Ok(read) = musicxml::read(bytes) {
-        rewrite(&read.score);
-    }
+pub fn musicxml_file(bytes: &[u8]) -> bool {
+    musicxml::read(bytes).is_ok_and(|read| rewrite(&read.score))
 }
 
-fn rewrite(score: &Score) {
+fn rewrite(score: &Score) -> bool {
     // Long pieces take long to write and show nothing that short ones do not.
     if score.notes.len() > 200 || score.end() > 480 * 4 * 200 {
-        return;
+        return true;
     }
     let decoded = codec::decode(&codec::encode(score));
     let _ = midi::write(&decoded);
     let _ = musicxml::write(score);
     let again = midi::read(&midi::write(score)).expect("what was written can be read");
     assert!(again.notes.len() <= score.notes.len(), "writing made notes up");
+    true
 }
 
 /// A checkpoint's header, and every tensor it claims.
-pub fn safetensors_header(bytes: &[u8]) {
-    let Ok(checkpoint) = Checkpoint::from_bytes("fuzz", bytes.to_vec()) else { return };
+pub fn safetensors_header(bytes: &[u8]) -> bool {
+    let Ok(checkpoint) = Checkpoint::from_bytes("fuzz", bytes.to_vec()) else { return false };
     for name in checkpoint.names() {
         let shape = checkpoint.shape(name).map(<[usize]>::to_vec).unwrap_or_default();
         let _ = checkpoint.tensor_f32(name, &shape);
     }
     let _ = WordsHead::from_checkpoint(&checkpoint);
+    true
 }
 
 /// A SoundFont: its tables, and two notes played with it.
-pub fn soundfont(bytes: &[u8]) {
-    let Ok(font) = SoundFont::from_bytes(bytes.to_vec()) else { return };
+pub fn soundfont(bytes: &[u8]) -> bool {
+    let Ok(font) = SoundFont::from_bytes(bytes.to_vec()) else { return false };
     let note = |pitch, instrument| Note { onset: 0, duration: 60, pitch, velocity: 90, instrument };
     let notes = vec![note(60, Instrument::PIANO), note(38, Instrument::DRUMS)];
     let options = RenderOptions { sample_rate: 8000, seconds: Some(0.15), threads: 1, ..RenderOptions::default() };
-    if let Ok(audio) = render(&font, &Score { notes, ..Score::default() }, &options) {
+    render(&font, &Score { notes, ..Score::default() }, &options).is_ok_and(|audio| {
         assert_eq!(audio.frames(), 1200);
         assert!(audio.channels.iter().flatten().all(|x| x.is_finite()), "a sample that is not finite");
-    }
+        true
+    })
 }
 
 /// The text of an emotion: a point, a curve or words; and the table of words.
-pub fn curve(bytes: &[u8]) {
+pub fn curve(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let inside = |curve: &EmotionCurve| {
         for seconds in [0.0, 1.5, 3600.0, f64::MAX] {
@@ -75,13 +74,14 @@ pub fn curve(bytes: &[u8]) {
             assert!((-1.0..=1.0).contains(&e.valence) && (-1.0..=1.0).contains(&e.arousal), "{e:?} at {seconds}");
         }
     };
-    if let Ok(curve) = EmotionCurve::parse(&text) {
-        inside(&curve);
+    let parsed = EmotionCurve::parse(&text);
+    if let Ok(curve) = &parsed {
+        inside(curve);
     }
     let lexicon = Lexicon::parse("happy,0.8,0.5\nsad,-0.7,-0.4").expect("a good table");
     if let Ok(curve) = lexicon.read(&text) {
         inside(&curve);
     }
     let _ = affetto_control::words::read_lexicon(&lexicon, &text);
-    let _ = Lexicon::parse(&text);
+    Lexicon::parse(&text).is_ok() || parsed.is_ok()
 }

@@ -4,4 +4,6 @@
 #[path = "../bodies.rs"]
 mod bodies;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bodies::curve(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    bodies::curve(bytes);
+});

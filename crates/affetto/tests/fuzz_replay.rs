@@ -7,8 +7,10 @@ mod bodies;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-/// Mutated inputs per target.
+/// Mutated inputs per target, unless the variable below says otherwise.
 const MUTATIONS: u64 = 10_000;
+/// Environment variable that sets the number of mutations.
+const MUTATIONS_VARIABLE: &str = "AFFETTO_FUZZ_MUTATIONS";
 /// The longest mutated input, in bytes.
 const LONGEST: usize = 16_384;
 
@@ -44,9 +46,10 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
 fn mutated(dice: &mut Dice, corpus: &[(String, Vec<u8>)]) -> Vec<u8> {
     const NUMBERS: [u32; 10] = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
     let mut bytes = corpus[dice.below(corpus.len())].1.clone();
-    for _ in 0..=dice.below(6) {
+    let edits = if dice.below(2) == 0 { 1 } else { 2 + dice.below(5) };
+    for _ in 0..edits {
         let at = dice.below(bytes.len());
-        match dice.below(9) {
+        match dice.below(12) {
             0 if !bytes.is_empty() => bytes[at] ^= 1 << dice.below(8),
             1 if !bytes.is_empty() => bytes[at] = dice.next() as u8,
             2 => bytes.insert(at, dice.next() as u8),
@@ -63,6 +66,15 @@ fn mutated(dice: &mut Dice, corpus: &[(String, Vec<u8>)]) -> Vec<u8> {
                 let from = dice.below(other.len());
                 let end = other.len().min(from + 1 + dice.below(64));
                 bytes.splice(at..at, other[from..end].iter().copied());
+            }
+            // A number in a text becomes another, so that the text around it stays whole.
+            7..10 => {
+                const TEXTS: [&[u8]; 8] =
+                    [b"0", b"-1", b"7", b"33", b"1.5", b"4294967295", b"99999999999999999999", b""];
+                if let Some(digit) = (at..bytes.len()).find(|&i| bytes[i].is_ascii_digit()) {
+                    let digits = bytes[digit..].iter().take_while(|b| b.is_ascii_digit()).count();
+                    bytes.splice(digit..digit + digits, TEXTS[dice.below(TEXTS.len())].iter().copied());
+                }
             }
             _ => {
                 let number = NUMBERS[dice.below(NUMBERS.len())];
@@ -85,15 +97,23 @@ fn replay(name: &str) {
     for (file, bytes) in &corpus {
         assert!(catch_unwind(|| body(bytes)).is_ok(), "{name}: corpus file {file} panics");
     }
+    let mutations = std::env::var(MUTATIONS_VARIABLE).map_or(MUTATIONS, |n| n.parse().unwrap());
     let mut dice = Dice(0xAFFE_7770);
-    for i in 0..MUTATIONS {
+    let mut read = 0;
+    for i in 0..mutations {
         let bytes = mutated(&mut dice, &corpus);
-        if catch_unwind(AssertUnwindSafe(|| body(&bytes))).is_err() {
-            let path = std::env::temp_dir().join(format!("affetto-fuzz-{name}-{i}"));
-            std::fs::write(&path, &bytes).unwrap();
-            panic!("{name}: mutation {i} panics; its bytes are in {}", path.display());
+        match catch_unwind(AssertUnwindSafe(|| body(&bytes))) {
+            Ok(was_read) => read += u64::from(was_read),
+            Err(_) => {
+                let path = std::env::temp_dir().join(format!("affetto-fuzz-{name}-{i}"));
+                std::fs::write(&path, &bytes).unwrap();
+                panic!("{name}: mutation {i} panics; its bytes are in {}", path.display());
+            }
         }
     }
+    // Inputs that are all refused, or all read, would test half of the reader.
+    assert!(read > mutations / 50 && read < mutations * 49 / 50, "{name}: {read} of {mutations} mutations were read");
+    println!("{name}: {read} of {mutations} mutations were read, the others refused");
 }
 
 #[test]
