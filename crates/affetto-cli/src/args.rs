@@ -23,6 +23,9 @@ pub enum Command {
     Models(ModelsArgs),
     /// Measure what the models do; each prints a table
     Bench(BenchArgs),
+    /// Learn: corpora and labels in, models and judges out
+    #[cfg(feature = "train")]
+    Train(crate::train::TrainArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -184,8 +187,7 @@ pub enum BenchCommand {
     Speed(SpeedArgs),
     /// Does the music feel as asked? Feelings asked for against what two judges hear
     Emotion(EmotionArgs),
-    /// Do takes lie where real pieces lie, and do they copy any? Needs the training corpora
-    #[cfg(feature = "train")]
+    /// Do takes lie where real pieces lie, and do they copy any?
     Quality(QualityArgs),
 }
 
@@ -265,18 +267,17 @@ pub struct SpeedArgs {
 }
 
 /// `affetto bench quality`.
-#[cfg(feature = "train")]
 #[derive(Debug, Args)]
 pub struct QualityArgs {
-    /// The prepared corpus, or the folder with the corpora's archives
-    #[arg(long, value_name = "PATH")]
-    pub corpus: PathBuf,
     /// Takes for each family of corpora
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub takes: u16,
-    /// Seconds of each take
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
-    pub duration: f64,
+    /// Where held-out real pieces lie
+    #[arg(long, value_name = "FILE", default_value = "assets/research/quality-reference.json")]
+    pub reference: PathBuf,
+    /// Index of the training pieces, to look for copies; it does not ship
+    #[arg(long, value_name = "FILE")]
+    pub copy_index: Option<PathBuf>,
     /// Seed of each family's first take; the others follow
     #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1_000_000_000_000))]
     pub first_seed: u64,

@@ -9,6 +9,8 @@ mod models;
 mod output;
 mod progress;
 mod signals;
+#[cfg(feature = "train")]
+mod train;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -40,6 +42,8 @@ fn run(cli: Cli, started: Instant) -> Result<(), Failure> {
         Command::Generate(args) => generate::run(&args, started),
         Command::Models(args) => models::run(&args),
         Command::Bench(args) => bench::run(&args),
+        #[cfg(feature = "train")]
+        Command::Train(args) => train::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "affetto", &mut script);

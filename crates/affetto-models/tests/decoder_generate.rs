@@ -34,11 +34,11 @@ fn network(config: &DecoderConfig, seed: u64) -> DecoderLm {
 }
 
 fn settings(guidance: f32, seed: u64) -> Settings {
-    Settings { guidance, seed, ..Settings::default() }
+    Settings { guidance: vec![guidance], seed, ..Settings::default() }
 }
 
 fn greedy(guidance: f32) -> Settings {
-    Settings { guidance, sampling: vec![StreamSampling::greedy()], ..Settings::default() }
+    Settings { guidance: vec![guidance], sampling: vec![StreamSampling::greedy()], ..Settings::default() }
 }
 
 #[test]

@@ -11,5 +11,6 @@ pub mod labelled;
 pub mod learn;
 pub mod predictor;
 pub mod predictor_sound;
+pub mod reference;
 pub mod window;
 pub mod windows;

@@ -1,7 +1,6 @@
 //! `affetto bench`: what the models do, measured; each prints a table, or JSON with `--json`.
 
 mod emotion;
-#[cfg(feature = "train")]
 mod quality;
 mod speed;
 
@@ -12,7 +11,6 @@ use crate::failure::Failure;
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.command {
         BenchCommand::Emotion(args) => emotion::run(args),
-        #[cfg(feature = "train")]
         BenchCommand::Quality(args) => quality::run(args),
         BenchCommand::Speed(args) => speed::run(args),
     }

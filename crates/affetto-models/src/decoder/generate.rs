@@ -47,8 +47,9 @@ pub trait Guide {
 /// How a take is sampled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Scale of classifier-free guidance; 1 is none, and halves the work.
-    pub guidance: f32,
+    /// Scale of classifier-free guidance, one for each stream, or a single one for all; 1 is none, and all 1 halves
+    /// the work.
+    pub guidance: Vec<f32>,
     /// One for each stream, or a single one for all.
     pub sampling: Vec<StreamSampling>,
     /// The seed.
@@ -65,7 +66,7 @@ impl Default for Settings {
     /// MusicGen's sampling with guidance 3, seed 0, at most 65,536 rows.
     fn default() -> Self {
         Settings {
-            guidance: 3.0,
+            guidance: vec![3.0],
             sampling: vec![StreamSampling::default()],
             seed: 0,
             take: 0,
@@ -78,8 +79,11 @@ impl Default for Settings {
 impl Settings {
     pub(super) fn check(&self, config: &DecoderConfig) -> Result<(), ModelError> {
         let wrong = |what, expected: String, found: String| Err(ModelError::Input { what, expected, found });
-        if !self.guidance.is_finite() {
-            return wrong("guidance", "a finite number".into(), self.guidance.to_string());
+        if self.guidance.len() != 1 && self.guidance.len() != config.streams() {
+            return wrong("guidance scales", format!("1 or {}", config.streams()), self.guidance.len().to_string());
+        }
+        if let Some(scale) = self.guidance.iter().find(|scale| !scale.is_finite()) {
+            return wrong("guidance", "a finite number".into(), scale.to_string());
         }
         if self.sampling.len() != 1 && self.sampling.len() != config.streams() {
             return wrong("sampling settings", format!("1 or {}", config.streams()), self.sampling.len().to_string());
@@ -95,6 +99,14 @@ impl Settings {
 
     pub(super) fn sampling_of(&self, stream: usize) -> &StreamSampling {
         &self.sampling[stream.min(self.sampling.len() - 1)]
+    }
+
+    pub(super) fn guided(&self) -> bool {
+        self.guidance.iter().any(|&scale| scale != 1.0)
+    }
+
+    pub(super) fn guidance_of(&self, stream: usize) -> f32 {
+        self.guidance[stream.min(self.guidance.len() - 1)]
     }
 
     pub(super) fn keep_steps(&self, config: &DecoderConfig) -> usize {

@@ -131,7 +131,7 @@ impl Take {
             progress: Progress::new(streams, prompt),
             history: vec![(0, Conditions::default())],
             given: Lane::new(lm),
-            null: (settings.guidance != 1.0).then(|| Lane::new(lm)),
+            null: settings.guided().then(|| Lane::new(lm)),
             first: 0,
             reopened: None,
             emitted: prompt.len() / streams,
@@ -290,7 +290,7 @@ impl Take {
             self.mixed.clear();
             self.mixed.extend_from_slice(given);
             if self.null.is_some() {
-                guided(&mut self.mixed, logits.get(line + 1, k), self.settings.guidance);
+                guided(&mut self.mixed, logits.get(line + 1, k), self.settings.guidance_of(k));
             }
             self.allowed.clear();
             self.allowed.resize(given.len(), true);

@@ -187,8 +187,13 @@ fn tempo(piece: &Piece, texture: &Texture, mood: Mood, dice: &mut Dice) -> f64 {
         let factor = (0.16 * mood.energy + 0.14 * dice.normal()).exp().clamp(0.75, 1.33);
         return (texture.bpm * f64::from(factor)).clamp(40.0, 220.0);
     }
-    let log = typical(piece).ln() + 0.35 * mood.energy + 0.22 * dice.normal();
-    let low = if texture.meter.denominator == 8 { 60.0 } else { 45.0 };
+    drawn_tempo(piece, texture.meter, mood.energy, dice)
+}
+
+/// A tempo for a piece that brings none: about its style's, faster with energy (-1 … 1).
+pub(crate) fn drawn_tempo(piece: &Piece, meter: MeterChange, energy: f32, dice: &mut Dice) -> f64 {
+    let log = typical(piece).ln() + 0.35 * energy + 0.22 * dice.normal();
+    let low = if meter.denominator == 8 { 60.0 } else { 45.0 };
     f64::from(log.exp().clamp(low, 210.0)).round()
 }
 

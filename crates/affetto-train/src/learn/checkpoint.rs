@@ -14,12 +14,25 @@ use crate::error::TrainError;
 pub struct RunState {
     /// Steps done.
     pub step: usize,
-    /// Steps of the whole run: its learning rate falls to zero there.
+    /// Steps of the whole run: its learning rate falls to zero there. With a budget of time, what was last expected.
     pub total_steps: usize,
     /// Notes seen.
     pub notes: usize,
     /// Seconds of training so far.
     pub seconds: f64,
+    /// The run ends after this many seconds of training, whatever the steps.
+    #[serde(default)]
+    pub budget_seconds: Option<f64>,
+}
+
+impl RunState {
+    /// Share of the run that is done.
+    pub fn done(&self) -> f64 {
+        match self.budget_seconds {
+            Some(budget) => self.seconds / budget.max(1.0),
+            None => self.step as f64 / self.total_steps.max(1) as f64,
+        }
+    }
 }
 
 const KEPT: usize = 2;

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod checkpoint;
+pub mod curve;
 pub mod export;
 pub mod fused;
 pub mod network;

@@ -121,12 +121,7 @@ pub fn train_prior(
     (tensors(&network), losses)
 }
 
-fn held_out_losses(
-    network: &PriorNetwork,
-    examples: &[Example],
-    sentences: &[Vec<f32>],
-    device: &Device,
-) -> [f32; 5] {
+fn held_out_losses(network: &PriorNetwork, examples: &[Example], sentences: &[Vec<f32>], device: &Device) -> [f32; 5] {
     let mut rng = Pcg64Mcg::seed_from_u64(1);
     let losses = PriorBatch::new(examples, sentences, &mut rng).losses(network, device);
     losses.map(|loss| loss.into_scalar::<f32>())

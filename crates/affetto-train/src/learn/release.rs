@@ -46,8 +46,7 @@ pub fn run_prior(run: &ScoreRun, windows_seen: usize, epochs: usize) -> Result<(
     let captions = Captions::open(&run.assets)?;
     let (tensors, losses) = train_prior(&source, &captions, windows_seen, epochs, config.train.seed);
     eprintln!("prior: held-out loss of meter, key, instrument, tempo, density: {losses:.3?}");
-    std::fs::create_dir_all(&run.run_dir)
-        .map_err(|source| TrainError::Write { path: run.run_dir.clone(), source })?;
+    std::fs::create_dir_all(&run.run_dir).map_err(|source| TrainError::Write { path: run.run_dir.clone(), source })?;
     export::write(&run.run_dir.join(PRIOR_FILE), &tensors, Storage::F32, HashMap::new())
 }
 
@@ -76,7 +75,7 @@ pub fn release(run: &ScoreRun, out: &Path) -> Result<(), TrainError> {
     let before = std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<ModelFile>(&text).ok());
     let file = ModelFile {
         name: before.as_ref().map_or_else(|| "affetto-score".to_owned(), |b| b.name.clone()),
-        licences: before.as_ref().map(|b| b.licences.clone()).unwrap_or_default(),
+        licences: before.as_ref().map_or_else(licences, |b| b.licences.clone()),
         decoder: DecoderConfig {
             vocab_sizes: config.model.vocab_sizes.clone(),
             delays: (0..STREAMS).collect(),
@@ -92,9 +91,20 @@ pub fn release(run: &ScoreRun, out: &Path) -> Result<(), TrainError> {
     std::fs::write(&path, json + "\n").map_err(|source| TrainError::Write { path, source })
 }
 
+/// What a take's summary says of the default model.
+fn licences() -> Vec<String> {
+    [
+        "score model: MIT OR Apache-2.0; learned in part from arrangements of commercial songs (assets/score/README.md)",
+        "text encoder: all-MiniLM-L6-v2, Apache-2.0",
+        "SoundFont: FluidR3, MIT",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
 fn default_generation() -> serde_json::Value {
     serde_json::json!({
-        "guidance": 2.0, "temperature": 0.95, "top_k": 0, "top_p": 0.95,
+        "guidance": 2.0, "guidance_shares": [0.3, 0.3, 0.5, 1.0, 1.0, 1.0], "temperature": 0.95, "top_k": 0, "top_p": 0.95,
         "prior_guidance": 1.5, "prior_temperature": 0.9,
     })
 }

@@ -1,9 +1,9 @@
 //! The training loop: batches made ahead by another thread, AdamW, warm-up and a final decay, a loss log.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
 use affetto_score::codec::{STREAM_NAMES, STREAMS, VOCABULARY};
@@ -13,20 +13,22 @@ use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
-use serde::{Deserialize, Serialize};
 
 use super::batch::HostBatch;
 use super::checkpoint::{self, RunState};
+use super::curve::{self, LogLine};
 use super::fused::{self, Targets};
 use super::network::Network;
 use super::source::WindowSource;
 use crate::config::{ConditionDropout, LoopConfig, TrainConfig};
 use crate::error::TrainError;
 
-/// Steps timed before a run of a given length in hours is projected.
+/// Steps timed before the length of a run is projected.
 const TIMED_STEPS: usize = 6;
 /// Batches in a validation.
 const VALIDATION_BATCHES: usize = 12;
+/// The log, one JSON object a line.
+const LOG: &str = "log.jsonl";
 /// Steps between two lines of the log.
 const LOG_EVERY: usize = 10;
 
@@ -48,23 +50,6 @@ pub struct TrainRun<'a> {
     pub steps: Option<usize>,
 }
 
-/// One line of `log.jsonl`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct LogLine {
-    /// Step.
-    pub step: usize,
-    /// `train` or `validation`.
-    pub part: String,
-    /// Sum of the streams' losses, in nats a note.
-    pub loss: f32,
-    /// Loss of each stream, in nats.
-    pub streams: Vec<f32>,
-    /// Learning rate.
-    pub learning_rate: f64,
-    /// Notes a second since the line before.
-    pub notes_per_second: f64,
-}
-
 /// Trains until the last step and returns the network. Resumes from the newest checkpoint in the run's folder.
 ///
 /// # Errors
@@ -79,14 +64,16 @@ pub fn train(run: &TrainRun<'_>) -> Result<Network, TrainError> {
     eprintln!("{} parameters", network.num_params());
     let (network, optimizer, state) = checkpoint::load(run.run_dir, network, optimizer(config))?;
     let resumed = state.is_some();
-    let mut state = state.unwrap_or(RunState { step: 0, total_steps: config.steps, notes: 0, seconds: 0.0 });
+    let fresh = RunState { step: 0, total_steps: config.steps, notes: 0, seconds: 0.0, budget_seconds: None };
+    let mut state = state.unwrap_or(fresh);
     if let Some(steps) = run.steps {
-        state.total_steps = steps;
+        (state.total_steps, state.budget_seconds) = (steps, None);
+    } else if let Some(hours) = run.hours {
+        state.budget_seconds = Some(hours * 3600.0);
     }
     if resumed {
         eprintln!("resumed at step {} of {}", state.step, state.total_steps);
     }
-    let measure = run.hours.filter(|_| !resumed && run.steps.is_none());
     std::thread::scope(|scope| {
         let (sender, batches) = sync_channel::<HostBatch>(4);
         let first = state.step;
@@ -100,8 +87,8 @@ pub fn train(run: &TrainRun<'_>) -> Result<Network, TrainError> {
                 }
             }
         });
-        let mut run_loop = RunLoop { run, device, network, optimizer, state, log: log_file(run.run_dir)? };
-        run_loop.go(batches, measure)?;
+        let mut run_loop = RunLoop { run, device, network, optimizer, state, log: Vec::new() };
+        run_loop.go(batches)?;
         Ok(run_loop.network)
     })
 }
@@ -123,17 +110,21 @@ struct RunLoop<'a> {
     network: Network,
     optimizer: ModuleOptimizer,
     state: RunState,
-    log: (PathBuf, std::fs::File),
+    log: Vec<LogLine>,
 }
 
 impl RunLoop<'_> {
-    fn go(&mut self, batches: std::sync::mpsc::Receiver<HostBatch>, measure: Option<f64>) -> Result<(), TrainError> {
+    fn go(&mut self, batches: Receiver<HostBatch>) -> Result<(), TrainError> {
         let config = &self.run.config.train;
         let started = Instant::now();
         let seconds_before = self.state.seconds;
         let mut saved = Instant::now();
         let mut logged = (Instant::now(), 0usize);
-        while self.state.step < self.state.total_steps {
+        let first = self.state.step;
+        let path = self.run.run_dir.join(LOG);
+        self.log = curve::read(&path, first);
+        curve::rewrite(&path, &self.log)?;
+        while self.state.done() < 1.0 {
             let Ok(batch) = batches.recv() else { break };
             let rate = learning_rate(config, &self.state);
             let losses = self.step(&batch, rate);
@@ -141,15 +132,19 @@ impl RunLoop<'_> {
             self.state.notes += batch.rows;
             self.state.seconds = seconds_before + started.elapsed().as_secs_f64();
             logged.1 += batch.rows;
-            if let Some(hours) = measure.filter(|_| self.state.step == TIMED_STEPS) {
-                self.project(hours);
+            if self.state.budget_seconds.is_some() {
+                self.state.total_steps = (self.state.step as f64 / self.state.done()).ceil() as usize;
+            }
+            if self.state.step == first + TIMED_STEPS {
+                let per_step = started.elapsed().as_secs_f64() / TIMED_STEPS as f64;
+                self.project(batch.rows as f64 / per_step, per_step);
             }
             if self.state.step.is_multiple_of(LOG_EVERY) {
                 let speed = logged.1 as f64 / logged.0.elapsed().as_secs_f64();
                 self.write("train", &losses, rate, speed)?;
                 logged = (Instant::now(), 0);
             }
-            if self.state.step.is_multiple_of(config.validate_every) || self.state.step == self.state.total_steps {
+            if self.state.step.is_multiple_of(config.validate_every) || self.state.done() >= 1.0 {
                 let losses = self.validate();
                 self.write("validation", &losses, rate, 0.0)?;
             }
@@ -161,16 +156,18 @@ impl RunLoop<'_> {
         checkpoint::save(self.run.run_dir, &self.state, &self.network, &self.optimizer)
     }
 
-    /// Sets the run's length from the speed so far, and says what it comes to.
-    fn project(&mut self, hours: f64) {
-        let per_step = self.state.seconds / self.state.step as f64;
-        self.state.total_steps = (hours * 3600.0 / per_step).round().max(1.0) as usize;
-        let notes_per_second = self.state.notes as f64 / self.state.seconds;
-        let epochs = notes_per_second * hours * 3600.0 / self.run.training.notes_per_epoch().max(1) as f64;
+    /// Says what the run comes to at the speed of its first steps.
+    fn project(&self, notes_per_second: f64, seconds_per_step: f64) {
+        let left = match self.state.budget_seconds {
+            Some(budget) => budget - self.state.seconds,
+            None => self.state.total_steps.saturating_sub(self.state.step) as f64 * seconds_per_step,
+        };
+        let epoch = self.run.training.notes_per_epoch();
         eprintln!(
-            "{notes_per_second:.0} notes/s: {} steps in {hours} h, {epochs:.2} epochs of {} notes",
-            self.state.total_steps,
-            self.run.training.notes_per_epoch()
+            "{notes_per_second:.0} notes/s: {:.0} steps in {:.2} h to come, {:.2} epochs of {epoch} notes",
+            left / seconds_per_step,
+            left / 3600.0,
+            notes_per_second * left / epoch.max(1) as f64
         );
     }
 
@@ -216,13 +213,25 @@ impl RunLoop<'_> {
             line.loss,
             streams.join(" ")
         );
-        let json = serde_json::to_string(&line).expect("a log line is plain data");
-        writeln!(self.log.1, "{json}").map_err(|source| TrainError::Write { path: self.log.0.clone(), source })
+        self.append(&line)?;
+        self.log.push(line);
+        if part == "validation" {
+            let path = self.run.run_dir.join("loss.svg");
+            std::fs::write(&path, curve::svg(&self.log)).map_err(|source| TrainError::Write { path, source })?;
+        }
+        Ok(())
+    }
+
+    fn append(&self, line: &LogLine) -> Result<(), TrainError> {
+        let path = self.run.run_dir.join(LOG);
+        let json = serde_json::to_string(line).expect("a log line is plain data");
+        let written = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+        written.and_then(|mut file| writeln!(file, "{json}")).map_err(|source| TrainError::Write { path, source })
     }
 }
 
 /// Mean negative log-likelihood of each stream over its targets, in nats: `[STREAMS]`.
-fn stream_losses(network: &Network, host: &HostBatch, device: &Device) -> Tensor<1> {
+pub fn stream_losses(network: &Network, host: &HostBatch, device: &Device) -> Tensor<1> {
     let targets = Targets { tokens: host.targets.clone(), vocabulary: Arc::new(VOCABULARY.to_vec()) };
     fused::losses(network.forward(host.upload(device)), targets)
 }
@@ -232,19 +241,9 @@ fn numbers(losses: Tensor<1>) -> [f32; STREAMS] {
     std::array::from_fn(|stream| values[stream])
 }
 
-/// Linear warm-up, a plateau, and a linear fall to zero over the last share of the steps.
+/// Linear warm-up, a plateau, and a linear fall to zero over the last share of the run.
 fn learning_rate(config: &LoopConfig, state: &RunState) -> f64 {
-    let step = state.step as f64;
-    let warmup = ((step + 1.0) / config.warmup_steps.max(1) as f64).min(1.0);
-    let falling = (config.decay_share * state.total_steps as f64).max(1.0);
-    let left = (state.total_steps as f64 - step) / falling;
+    let warmup = ((state.step as f64 + 1.0) / config.warmup_steps.max(1) as f64).min(1.0);
+    let left = (1.0 - state.done()) / config.decay_share.max(1e-6);
     config.learning_rate * warmup * left.clamp(0.0, 1.0)
-}
-
-fn log_file(run_dir: &Path) -> Result<(PathBuf, std::fs::File), TrainError> {
-    let path = run_dir.join("log.jsonl");
-    match std::fs::OpenOptions::new().create(true).append(true).open(&path) {
-        Ok(file) => Ok((path, file)),
-        Err(source) => Err(TrainError::Write { path, source }),
-    }
 }

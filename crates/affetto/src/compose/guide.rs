@@ -68,9 +68,16 @@ impl Guide for ScoreGuide<'_> {
         if self.last.as_ref() == Some(&told) {
             return Ok(None);
         }
-        let tokens = self.encoder.encode(&told)?;
+        let given = self.encoder.encode(&told)?;
+        // The other branch knows all but words and feeling, so that guidance presses on these and nothing else.
+        let null = self.encoder.encode(&Told {
+            text_states: Vec::new(),
+            segment: SegmentConditions { emotion: None, ..told.segment },
+            ..told.clone()
+        })?;
         self.last = Some(told);
-        Ok(Some(Conditions { given: Some(Arc::new(self.lm.cross(&tokens, &[])?)), null: None }))
+        let cross = |tokens: &[f32]| self.lm.cross(tokens, &[]).map(|cache| Some(Arc::new(cache)));
+        Ok(Some(Conditions { given: cross(&given)?, null: cross(&null)? }))
     }
 
     fn mask(&mut self, progress: &Progress, row: usize, stream: usize, allowed: &mut [bool]) {

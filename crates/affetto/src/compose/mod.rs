@@ -107,6 +107,8 @@ struct ModelFile {
 #[derive(Clone, Copy, Debug, Deserialize)]
 struct Defaults {
     guidance: f32,
+    /// How much of the guidance each stream gets: its scale is 1 + share · (guidance - 1).
+    guidance_shares: [f32; STREAMS],
     temperature: f32,
     top_k: usize,
     top_p: f32,
@@ -202,8 +204,9 @@ impl Composer {
             top_k: asked.top_k.unwrap_or(own.top_k),
             top_p: asked.top_p.unwrap_or(own.top_p),
         };
+        let scale = asked.guidance.unwrap_or(own.guidance);
         Settings {
-            guidance: asked.guidance.unwrap_or(own.guidance),
+            guidance: own.guidance_shares.map(|share| 1.0 + share * (scale - 1.0)).to_vec(),
             sampling: vec![sampling],
             seed: request.seed,
             max_rows: (request.duration_seconds * MAX_NOTES_PER_SECOND) as usize + 64,

@@ -43,8 +43,7 @@ impl AttentionSizes {
     /// Splits `input` (rows of `parts` widths) at part `part`.
     fn split(&self, input: &[f32], rows: usize, parts: usize, part: usize, scale: f32) -> FloatTensor<Flex> {
         let stride = parts * self.width;
-        let layout =
-            HeadLayout { rows, heads: self.heads, width: self.head(), stride, offset: part * self.width };
+        let layout = HeadLayout { rows, heads: self.heads, width: self.head(), stride, offset: part * self.width };
         tensor(split_heads(input, layout, scale), &[self.batch * self.heads, rows, self.head()])
     }
 

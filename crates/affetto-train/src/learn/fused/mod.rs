@@ -47,11 +47,7 @@ pub struct Targets {
 #[backend_extension(Flex, Autodiff)]
 pub trait Fused: Backend {
     /// LayerNorm of rows.
-    fn fused_layer_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-    ) -> FloatTensor<Self>;
+    fn fused_layer_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>) -> FloatTensor<Self>;
     /// GELU with the error function.
     fn fused_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
     /// Causal self-attention of `[batch · steps, 3 · width]`.
@@ -80,11 +76,7 @@ fn tensor(values: Vec<f32>, shape: &[usize]) -> FloatTensor<Flex> {
 }
 
 impl Fused for Flex {
-    fn fused_layer_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
+    fn fused_layer_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>) -> FloatTensor<Self> {
         let (x, gamma, beta) = (x.to_contiguous(), gamma.to_contiguous(), beta.to_contiguous());
         let d = floats(&gamma).len();
         let out = kernels::layer_norm(floats(&x), floats(&gamma), floats(&beta));
@@ -119,10 +111,7 @@ impl Fused for Flex {
 
     fn fused_losses(logits: FloatTensor<Self>, targets: Targets) -> FloatTensor<Self> {
         let logits = logits.to_contiguous();
-        tensor(
-            kernels::losses(floats(&logits), &targets.tokens, &targets.vocabulary),
-            &[targets.vocabulary.len()],
-        )
+        tensor(kernels::losses(floats(&logits), &targets.tokens, &targets.vocabulary), &[targets.vocabulary.len()])
     }
 }
 
@@ -145,8 +134,7 @@ pub fn causal_attention(qkv: Tensor<2>, sizes: AttentionSizes) -> Tensor<2> {
 /// Attention of `q` `[batch · steps, width]` to `kv` `[batch · keys, 2 · width]` where `visible`
 /// `[batch, steps, keys]` is 1; zeros for a step that sees nothing. No gradient flows to `visible`.
 pub fn cross_attention(q: Tensor<2>, kv: Tensor<2>, visible: Tensor<3>, sizes: AttentionSizes) -> Tensor<2> {
-    let out =
-        <Dispatch as Fused>::fused_cross(q.into_dispatch(), kv.into_dispatch(), visible.into_dispatch(), sizes);
+    let out = <Dispatch as Fused>::fused_cross(q.into_dispatch(), kv.into_dispatch(), visible.into_dispatch(), sizes);
     Tensor::from_dispatch(out)
 }
 

@@ -1,0 +1,160 @@
+//! `affetto train`: from corpora and labels to the files in `assets/` (feature `train`).
+
+use std::path::PathBuf;
+
+use affetto_train::corpora::{self, Split, cache};
+use affetto_train::learn::release::{release, run_prior};
+use affetto_train::learn::score::{ScoreRun, train_score, windows};
+use affetto_train::config::TrainConfig;
+use affetto_train::predictor::fit_labelers;
+use affetto_train::predictor_sound::{SoundFitOptions, fit_sound};
+use affetto_train::windows::statistics;
+use clap::{Args, Subcommand};
+
+use crate::failure::Failure;
+use crate::output;
+
+/// `affetto train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// What to learn
+    #[command(subcommand)]
+    pub command: TrainCommand,
+}
+
+/// What `affetto train` learns, in the order in which one needs it.
+#[derive(Debug, Subcommand)]
+pub enum TrainCommand {
+    /// Fit what labels training music, and the judges, on rated pieces
+    Predictor {
+        /// Folder of vgmidi.tar.xz, emopia.tar.gz and emotion-splits.json
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The assets folder: reads its SoundFont and MusiCNN, writes its research/
+        #[arg(long, value_name = "DIR", default_value = "assets")]
+        assets: PathBuf,
+        /// Fit the sound judges too: renders and hears a thousand pieces, and keeps what it heard in DIR
+        #[arg(long, value_name = "DIR")]
+        sound_cache: Option<PathBuf>,
+    },
+    /// Read the corpora into one cache file and say what is in it
+    Prepare {
+        /// Folder of the corpus archives
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The cache to write
+        #[arg(long, value_name = "FILE")]
+        corpus: PathBuf,
+    },
+    /// Train the score model; goes on where an earlier run in the same folder stopped
+    Score(RunArgs),
+    /// Train the attribute prior
+    Prior {
+        #[command(flatten)]
+        run: RunArgs,
+        /// Windows to learn from
+        #[arg(long, value_name = "N", default_value_t = 30_000)]
+        windows: usize,
+        /// Passes over them
+        #[arg(long, value_name = "N", default_value_t = 12)]
+        epochs: usize,
+    },
+    /// Write a run's newest checkpoint and its prior as a model that ships
+    Release {
+        #[command(flatten)]
+        run: RunArgs,
+        /// Folder to write model.safetensors and config.json to
+        #[arg(long, value_name = "DIR", default_value = "assets/score")]
+        out: PathBuf,
+    },
+    /// Describe the training windows of a configuration: feelings, ensembles, captions
+    Windows {
+        #[command(flatten)]
+        run: RunArgs,
+        /// Windows to draw
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        count: usize,
+    },
+}
+
+/// Where a run lies.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = "configs/score.toml")]
+    pub config: PathBuf,
+    /// The corpus cache that `train prepare` wrote
+    #[arg(long, value_name = "FILE", default_value = "runs/pieces.gz")]
+    pub corpus: PathBuf,
+    /// The assets folder: text encoder and label regressor
+    #[arg(long, value_name = "DIR", default_value = "assets")]
+    pub assets: PathBuf,
+    /// Folder of checkpoints and logs
+    #[arg(long, value_name = "DIR", default_value = "runs/score")]
+    pub run: PathBuf,
+    /// Train for this long: the steps are set by the speed of the first few
+    #[arg(long, value_name = "HOURS", conflicts_with = "steps")]
+    pub hours: Option<f64>,
+    /// End at this step
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
+}
+
+impl RunArgs {
+    fn run(&self) -> ScoreRun {
+        ScoreRun {
+            config: self.config.clone(),
+            corpus: self.corpus.clone(),
+            assets: self.assets.clone(),
+            run_dir: self.run.clone(),
+            hours: self.hours,
+            steps: self.steps,
+        }
+    }
+}
+
+/// Learns.
+pub fn run(args: &TrainArgs) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::failed(error.to_string());
+    match &args.command {
+        TrainCommand::Predictor { data, assets, sound_cache } => {
+            let out = assets.join("research");
+            output::line(&fit_labelers(data, &out).map_err(|e| failed(&e))?.to_string())?;
+            let Some(cache) = sound_cache else { return Ok(()) };
+            let options = SoundFitOptions {
+                data: data.clone(),
+                out,
+                musicnn: assets.join("musicnn/musicnn.safetensors"),
+                soundfont: assets.join("soundfont/affetto-gm.sf3"),
+                cache: cache.clone(),
+                renderings: 2,
+                threads: std::thread::available_parallelism().map_or(1, usize::from),
+            };
+            let report = fit_sound(&options, &mut |done, total| {
+                if done % 50 == 0 {
+                    output::note(&format!("{done} of {total} renderings heard"));
+                }
+            });
+            output::line(&report.map_err(|e| failed(&e))?.to_string())
+        }
+        TrainCommand::Prepare { data, corpus } => {
+            for (kind, found) in corpora::prepare(data, corpus).map_err(|e| failed(&e))? {
+                let (name, read, kept) = (kind.name(), found.read, found.kept);
+                output::line(&format!("{name:10} read {read:5}, kept {kept:5}, notes {}", found.notes))?;
+            }
+            let pieces = cache::read(corpus).map_err(|e| failed(&e))?;
+            output::line(&statistics::corpora(&pieces).to_string())
+        }
+        TrainCommand::Score(args) => train_score(&args.run()).map_err(|e| failed(&e)),
+        TrainCommand::Prior { run, windows, epochs } => {
+            run_prior(&run.run(), *windows, *epochs).map_err(|e| failed(&e))
+        }
+        TrainCommand::Release { run, out } => release(&run.run(), out).map_err(|e| failed(&e)),
+        TrainCommand::Windows { run, count } => {
+            let run = run.run();
+            let config = TrainConfig::read(&run.config).map_err(|e| failed(&e))?;
+            let source = windows(&run, &config, Split::Train).map_err(|e| failed(&e))?;
+            output::line(&statistics::windows(&source, *count).to_string())
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What held-out real pieces measure: the bands that `affetto bench quality` compares takes with.
+//!
+//! Pieces are taken as they are, not as performances. Three things a score must have in order to be
+//! measured are settled plainly: a piece without a tempo gets one drawn as in training, the chord
+//! symbols of a lead sheet are held under its melody, and a piece is cut at bar lines into stretches
+//! as long as a take.
+
+use affetto_judge::copying::CopyIndex;
+use affetto_judge::reference::{Family, Reference};
+use affetto_score::{Instrument, MeterChange, Note, Score, TempoChange};
+
+use crate::augment;
+use crate::augment::dice::Dice;
+use crate::corpora::{Corpus, Piece, Role, Split};
+
+/// Length of a stretch in seconds where nothing is said: long enough for windows of eight bars at
+/// most tempos.
+pub const SECONDS: f64 = 30.0;
+/// A stretch is at least this part of the length asked for.
+const SHORTEST: f64 = 2.0 / 3.0;
+/// The lowest root of a held chord.
+const LOWEST_ROOT: u8 = 48;
+
+/// The families, in the order they are reported.
+pub const FAMILIES: [Corpus; 5] = [Corpus::Pop909, Corpus::OpenEwld, Corpus::Chorales, Corpus::Folk, Corpus::Freedoom];
+
+/// Measures the pieces that were held out of training (the parts `valid` and `test`), in stretches
+/// of at most `seconds`, also against the `training` pieces ([`training`]). Families without such
+/// pieces are left out.
+pub fn reference(pieces: &[Piece], seconds: f64, training: &CopyIndex) -> Reference {
+    let families = FAMILIES.iter().filter_map(|&corpus| {
+        let cut: Vec<Vec<Score>> =
+            held_out(pieces, corpus).map(|p| stretches(p, seconds)).filter(|s| !s.is_empty()).collect();
+        (!cut.is_empty()).then(|| Family::measure(corpus.name(), cut.len(), &cut.concat(), training))
+    });
+    Reference {
+        source: "held-out pieces (valid and test) of the permissive corpora, cut at bar lines; pieces without a tempo \
+                 at one drawn as in training, lead sheets with their chords held under the melody"
+            .into(),
+        seconds,
+        families: families.collect(),
+    }
+}
+
+/// An index of the pieces that are learned from, and of their top lines.
+pub fn training(pieces: &[Piece]) -> CopyIndex {
+    let mut index = CopyIndex::new();
+    for piece in pieces.iter().filter(|p| Split::of(&p.song) == Split::Train) {
+        index.add_with_top_line(&piece.id, &piece.score);
+    }
+    index.finish();
+    index
+}
+
+/// The pieces of a corpus that were held out of training.
+pub fn held_out(pieces: &[Piece], corpus: Corpus) -> impl Iterator<Item = &Piece> {
+    pieces.iter().filter(move |p| p.corpus == corpus && Split::of(&p.song) != Split::Train)
+}
+
+/// A piece cut at bar lines into stretches that follow each other, each at most `seconds` long (but
+/// at least a bar) and at least two thirds of that. Silent ones are left out.
+pub fn stretches(piece: &Piece, seconds: f64) -> Vec<Score> {
+    let score = sounding(piece);
+    let last = score.notes.iter().map(|n| n.onset).max().unwrap_or(0);
+    let mut bars = score.bar_starts(last);
+    let close = bars.last().map_or(0, |&b| b.saturating_add(meter_at(&score, b).bar_ticks().max(1)));
+    bars.push(close);
+    let times: Vec<f64> = bars.iter().map(|&b| score.seconds_at(b)).collect();
+    let mut cut = Vec::new();
+    let mut from = 0;
+    while from + 1 < bars.len() {
+        let to = (times.partition_point(|&t| t <= times[from] + seconds) - 1).max(from + 1);
+        if times[to] - times[from] >= seconds * SHORTEST {
+            let stretch = stretch(&score, bars[from], bars[to]);
+            if !stretch.notes.is_empty() {
+                cut.push(stretch);
+            }
+        }
+        from = to;
+    }
+    cut
+}
+
+/// The notes from tick `from` up to `to`, moved to tick 0; what is held longer ends there.
+fn stretch(score: &Score, from: u32, to: u32) -> Score {
+    let inside = score.notes.iter().filter(|n| n.onset >= from && n.onset < to);
+    let moved = inside.map(|n| Note { onset: n.onset - from, duration: n.duration.min(to - n.onset), ..*n });
+    let first_tempo = score.tempos.partition_point(|t| t.tick <= from).saturating_sub(1);
+    let first_meter = score.meters.partition_point(|m| m.tick <= from).saturating_sub(1);
+    let tick = |tick: u32| tick.saturating_sub(from);
+    Score {
+        notes: moved.collect(),
+        tempos: score.tempos[first_tempo..].iter().map(|t| TempoChange { tick: tick(t.tick), ..*t }).collect(),
+        meters: score.meters[first_meter..].iter().map(|m| MeterChange { tick: tick(m.tick), ..*m }).collect(),
+        keys: Vec::new(),
+        pickup: if from == 0 { score.pickup } else { 0 },
+        title: None,
+    }
+}
+
+/// The piece's notes at a tempo, chord symbols held under a lone melody.
+fn sounding(piece: &Piece) -> Score {
+    let mut score = piece.score.clone();
+    if !piece.tempo_known {
+        let mut dice = Dice::new(&[hash(&piece.id)]);
+        let energy = dice.between(-1.0, 1.0);
+        let bpm = augment::drawn_tempo(piece, meter_at(&score, 0), energy, &mut dice);
+        score.tempos = vec![TempoChange { tick: 0, bpm }];
+    }
+    if piece.roles.iter().all(|r| *r == Role::Melody) {
+        for chord in piece.chords.iter().filter(|c| c.end > c.start) {
+            let root = LOWEST_ROOT + chord.root % 12;
+            for above in (0..12).filter(|t| chord.tones >> t & 1 == 1) {
+                let (onset, duration) = (chord.start, chord.end - chord.start);
+                score.notes.push(Note {
+                    onset,
+                    duration,
+                    pitch: root + above,
+                    velocity: 60,
+                    instrument: Instrument::PIANO,
+                });
+            }
+        }
+        score.sort();
+    }
+    score
+}
+
+fn meter_at(score: &Score, tick: u32) -> MeterChange {
+    score.meters[score.meters.partition_point(|m| m.tick <= tick).saturating_sub(1)]
+}
+
+/// FNV-1a, so that a piece's drawn tempo hangs on its name alone.
+fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpora::tiny;
+
+    #[test]
+    fn stretches_hold_every_note_once_and_are_as_long_as_asked() {
+        let piece = &tiny::pieces()[2];
+        let whole = sounding(piece);
+        let cut = stretches(piece, 8.0);
+        assert!(cut.len() > 2, "{}", cut.len());
+        let bar = whole.seconds_at(whole.meters[0].bar_ticks());
+        for score in &cut {
+            let seconds = score.seconds_at(score.end());
+            assert!(seconds <= 8.0_f64.max(bar) + 1e-6 && seconds > 8.0 * SHORTEST - bar, "{seconds}");
+            assert!(score.notes[0].onset < whole.meters[0].bar_ticks());
+        }
+        let notes: usize = cut.iter().map(|s| s.notes.len()).sum();
+        assert!(notes <= whole.notes.len() && notes * 10 >= whole.notes.len() * 9, "{notes} {}", whole.notes.len());
+        // The second stretch goes on where the first stopped.
+        let first = cut[0].notes.len();
+        assert_eq!(cut[1].notes[0].pitch, whole.notes[first].pitch);
+        assert!(stretches(piece, 3600.0).is_empty(), "shorter than two thirds of an hour");
+    }
+
+    #[test]
+    fn a_lead_sheet_gets_its_chords_and_a_full_texture_none() {
+        let pieces = tiny::pieces();
+        let alone = |p: &Piece| p.roles.iter().all(|r| *r == Role::Melody);
+        let sheet = pieces.iter().find(|p| alone(p) && !p.chords.is_empty()).unwrap();
+        let tones: usize = sheet.chords.iter().map(|c| c.tones.count_ones() as usize).sum();
+        assert_eq!(sounding(sheet).notes.len(), sheet.score.notes.len() + tones);
+        let full = pieces.iter().find(|p| !alone(p)).unwrap();
+        assert_eq!(sounding(full).notes.len(), full.score.notes.len());
+    }
+
+    #[test]
+    fn only_held_out_pieces_are_measured() {
+        let mut pieces = tiny::pieces();
+        for piece in &mut pieces {
+            piece.corpus = Corpus::Folk;
+        }
+        pieces[0].song = "tune1".into();
+        assert_ne!(Split::of(&pieces[0].song), Split::Train);
+        let count = pieces.iter().filter(|p| Split::of(&p.song) != Split::Train).count();
+        for piece in &mut pieces {
+            piece.chords.clear();
+            if Split::of(&piece.song) == Split::Train {
+                piece.score.notes.iter_mut().for_each(|n| n.pitch = 60);
+            }
+        }
+        let found = reference(&pieces, 8.0, &training(&pieces));
+        assert_eq!(found.families.len(), 1);
+        let folk = found.family("folk").unwrap();
+        assert_eq!(folk.pieces, count);
+        assert!(folk.bands[0].p5 > 0.0, "a piece of one pitch class came from training");
+    }
+}
