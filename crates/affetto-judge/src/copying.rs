@@ -5,10 +5,14 @@
 //! |common| / max(|window|, |stretch|), at the best shift and transposition. Candidates are found by
 //! runs of `RUN` notes with equal intervals and onset distances, then counted note by note.
 
+pub mod file;
+pub mod lines;
+
 use std::collections::{HashMap, HashSet};
 
 use affetto_score::Score;
 use affetto_score::score::TICKS_PER_QUARTER;
+use serde::{Deserialize, Serialize};
 
 /// Bars of a window.
 pub const WINDOW_BARS: usize = 8;
@@ -54,7 +58,7 @@ pub struct WindowMatch {
 }
 
 /// Copied and counted windows, to be added up over takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyCount {
     /// Windows with a match of at least [`COPIED`].
     pub copied: usize,

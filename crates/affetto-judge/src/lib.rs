@@ -4,9 +4,11 @@ pub mod copying;
 pub mod features;
 pub mod metrics;
 pub mod notes;
+pub mod reference;
 pub mod ridge;
 pub mod sound;
 pub mod stats;
 
 pub use notes::{EmotionReading, JudgeError, NotesJudge};
+pub use reference::Reference;
 pub use sound::{SoundError, SoundJudge};
