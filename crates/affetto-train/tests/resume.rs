@@ -2,6 +2,7 @@
 #![cfg(feature = "burn")]
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use affetto_control::{Emotion, MeterClass, SegmentConditions};
 use affetto_score::Instrument;
@@ -11,6 +12,8 @@ use affetto_train::learn::{TrainRun, WindowSource, curve, export, train};
 use affetto_train::window::Window;
 
 const STEPS: usize = 30;
+/// burn draws initial weights from one generator for all threads: only one test trains at a time.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Scales from different notes; breaks down at a step.
 struct Scales {
@@ -91,6 +94,7 @@ fn run(folder: &Path, until: usize, hours: Option<f64>) -> Vec<export::NamedTens
 
 #[test]
 fn a_killed_run_goes_on_as_if_nothing_had_been() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().expect("a folder");
     let (whole, broken) = (folder.path().join("whole"), folder.path().join("broken"));
     let expected = run(&whole, usize::MAX, None);
@@ -121,6 +125,7 @@ fn a_killed_run_goes_on_as_if_nothing_had_been() {
 
 #[test]
 fn a_budget_of_time_is_kept() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().expect("a folder");
     let started = std::time::Instant::now();
     run(folder.path(), usize::MAX, Some(2.0 / 3600.0));
