@@ -3,10 +3,18 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
+features=affetto-train/burn,affetto-cli/train
 step() { printf '\n== %s\n' "$*"; "$@"; }
 
 step cargo fmt --all -- --check
-step cargo clippy --workspace --all-targets --features affetto-train/burn,affetto-cli/train -- -D warnings
+step cargo clippy --workspace --all-targets --features "$features" -- -D warnings
 step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
-# Last, so that the output closes on the tests' own lines.
-step cargo test --workspace --features affetto-train/burn,affetto-cli/train
+
+# Last, so that the output closes on the tests and their sum.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+status=0
+step cargo test --workspace --features "$features" | tee "$log" || status=$?
+awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
+     END { printf "\n%d passed, %d failed, %d skipped\n", passed, failed, ignored }' "$log"
+exit "$status"
