@@ -167,7 +167,10 @@ fn text(reports: &[FamilyReport], total: &Copying, seconds: f64) -> String {
     let count = |f: &dyn Fn(&Comparison) -> bool| reports.iter().flat_map(|r| &r.metrics).filter(|m| f(m)).count();
     let families: Vec<String> = reports
         .iter()
-        .map(|r| format!("{} {} ({} pieces)", r.family, r.held_out_stretches, r.held_out_pieces))
+        .map(|r| {
+            let pieces = if r.held_out_pieces == 1 { "piece" } else { "pieces" };
+            format!("{} {} ({} {pieces})", r.family, r.held_out_stretches, r.held_out_pieces)
+        })
         .collect();
     let note = match total.takes {
         Some(_) => String::new(),
