@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use affetto_train::config::TrainConfig;
 use affetto_train::corpora::{self, Split, cache};
 use affetto_train::learn::release::{release, run_prior};
 use affetto_train::learn::score::{ScoreRun, train_score, windows};
-use affetto_train::config::TrainConfig;
 use affetto_train::predictor::fit_labelers;
 use affetto_train::predictor_sound::{SoundFitOptions, fit_sound};
 use affetto_train::windows::statistics;
@@ -13,6 +13,9 @@ use clap::{Args, Subcommand};
 
 use crate::failure::Failure;
 use crate::output;
+
+/// Archives of MIDI files that serve for reports only.
+const RESEARCH_CORPORA: [&str; 4] = ["vgmidi.tar.xz", "emopia.tar.gz", "hooktheory.tar.xz", "nottingham.tar.xz"];
 
 /// `affetto train`.
 #[derive(Debug, Args)]
@@ -43,8 +46,11 @@ pub enum TrainCommand {
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
         /// The cache to write
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", default_value = "runs/pieces.gz")]
         corpus: PathBuf,
+        /// Also send the research corpora through the score codec and say what comes back (they are not learned from)
+        #[arg(long)]
+        round_trips: bool,
     },
     /// Train the score model; goes on where an earlier run in the same folder stopped
     Score(RunArgs),
@@ -137,13 +143,18 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
             });
             output::line(&report.map_err(|e| failed(&e))?.to_string())
         }
-        TrainCommand::Prepare { data, corpus } => {
+        TrainCommand::Prepare { data, corpus, round_trips } => {
             for (kind, found) in corpora::prepare(data, corpus).map_err(|e| failed(&e))? {
                 let (name, read, kept) = (kind.name(), found.read, found.kept);
                 output::line(&format!("{name:10} read {read:5}, kept {kept:5}, notes {}", found.notes))?;
             }
             let pieces = cache::read(corpus).map_err(|e| failed(&e))?;
-            output::line(&statistics::corpora(&pieces).to_string())
+            output::line(&statistics::corpora(&pieces).to_string())?;
+            for name in RESEARCH_CORPORA.iter().filter(|name| *round_trips && data.join(name).is_file()) {
+                let kept = statistics::midi_round_trip(&data.join(name)).map_err(|e| failed(&e))?;
+                output::line(&kept.to_string())?;
+            }
+            Ok(())
         }
         TrainCommand::Score(args) => train_score(&args.run()).map_err(|e| failed(&e)),
         TrainCommand::Prior { run, windows, epochs } => {

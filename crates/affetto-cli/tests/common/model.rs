@@ -92,7 +92,8 @@ pub fn write(assets: &Path) {
             "max_window": 128,
         },
         "generation": {
-            "guidance": 1.5, "guidance_shares": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], "temperature": 1.0, "top_k": 0, "top_p": 0.95,
+            "guidance": 1.5, "guidance_shares": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
+            "guided": { "key": true, "density": false }, "temperature": 1.0, "top_k": 0, "top_p": 0.95,
             "prior_guidance": 1.5, "prior_temperature": 0.9,
         },
     });

@@ -20,6 +20,8 @@ pub enum Storage {
     F32,
     /// 16-bit floats.
     F16,
+    /// Matrices as 8-bit integers with a float32 scale for each row, the rest as 32-bit floats.
+    Int8,
 }
 
 /// A named tensor on its way to a file.
@@ -153,6 +155,44 @@ impl ModuleVisitor for Collect {
     }
 }
 
+/// A tensor as it is stored.
+struct Stored {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+/// One tensor in a storage; int8 matrices bring the scales of their rows along as `<name>.scale`.
+fn store(tensor: &NamedTensor, storage: Storage) -> Vec<Stored> {
+    let floats = |name: String, shape: Vec<usize>, values: &[f32]| Stored {
+        name,
+        dtype: Dtype::F32,
+        shape,
+        bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+    };
+    match (storage, tensor.shape.as_slice()) {
+        (Storage::Int8, &[rows, columns]) => {
+            let scale = |row: &[f32]| row.iter().fold(0.0f32, |m, v| m.max(v.abs())).max(1e-12) / 127.0;
+            let scales: Vec<f32> = tensor.values.chunks_exact(columns).map(scale).collect();
+            let of_row =
+                |(row, scale): (&[f32], &f32)| row.iter().map(|v| (v / scale).round() as i8 as u8).collect::<Vec<u8>>();
+            let bytes = tensor.values.chunks_exact(columns).zip(&scales).flat_map(of_row).collect();
+            vec![
+                Stored { name: tensor.name.clone(), dtype: Dtype::I8, shape: tensor.shape.clone(), bytes },
+                floats(format!("{}.scale", tensor.name), vec![rows], &scales),
+            ]
+        }
+        (Storage::F16, shape) => vec![Stored {
+            name: tensor.name.clone(),
+            dtype: Dtype::F16,
+            shape: shape.to_vec(),
+            bytes: tensor.values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
+        }],
+        (_, shape) => vec![floats(tensor.name.clone(), shape.to_vec(), &tensor.values)],
+    }
+}
+
 /// Writes tensors and text metadata to a safetensors file, whole or not at all.
 ///
 /// # Errors
@@ -163,22 +203,15 @@ pub fn write(
     storage: Storage,
     metadata: HashMap<String, String>,
 ) -> Result<(), TrainError> {
-    let bytes: Vec<Vec<u8>> = tensors
-        .iter()
-        .map(|t| match storage {
-            Storage::F32 => t.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            Storage::F16 => t.values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
-        })
-        .collect();
-    let dtype = match storage {
-        Storage::F32 => Dtype::F32,
-        Storage::F16 => Dtype::F16,
-    };
-    let mut views = Vec::with_capacity(tensors.len());
-    for (tensor, bytes) in tensors.iter().zip(&bytes) {
-        let view = TensorView::new(dtype, tensor.shape.clone(), bytes)
-            .map_err(|e| TrainError::Data(format!("tensor {}: {e}", tensor.name)))?;
-        views.push((tensor.name.clone(), view));
+    let mut stored = Vec::with_capacity(2 * tensors.len());
+    for tensor in tensors {
+        stored.extend(store(tensor, storage));
+    }
+    let mut views = Vec::with_capacity(stored.len());
+    for part in &stored {
+        let view = TensorView::new(part.dtype, part.shape.clone(), &part.bytes)
+            .map_err(|e| TrainError::Data(format!("tensor {}: {e}", part.name)))?;
+        views.push((part.name.clone(), view));
     }
     let whole = safetensors::serialize(views, Some(metadata))
         .map_err(|e| TrainError::Data(format!("{}: {e}", path.display())))?;

@@ -50,7 +50,7 @@ pub fn run_prior(run: &ScoreRun, windows_seen: usize, epochs: usize) -> Result<(
     export::write(&run.run_dir.join(PRIOR_FILE), &tensors, Storage::F32, HashMap::new())
 }
 
-/// Writes the newest checkpoint of a run with its prior to `out/model.safetensors` (float16) and `out/config.json`;
+/// Writes the newest checkpoint of a run with its prior to `out/model.safetensors` (int8) and `out/config.json`;
 /// name, licences and generation settings of a `config.json` that is there already are kept.
 ///
 /// # Errors
@@ -69,7 +69,7 @@ pub fn release(run: &ScoreRun, out: &Path) -> Result<(), TrainError> {
     std::fs::create_dir_all(out).map_err(|source| TrainError::Write { path: out.into(), source })?;
     let trained = format!("{} steps, {} notes", state.step, state.notes);
     let metadata = HashMap::from([("trained".to_owned(), trained)]);
-    export::write(&out.join("model.safetensors"), &tensors, Storage::F16, metadata)?;
+    export::write(&out.join("model.safetensors"), &tensors, Storage::Int8, metadata)?;
 
     let path = out.join("config.json");
     let before = std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<ModelFile>(&text).ok());
@@ -104,7 +104,7 @@ fn licences() -> Vec<String> {
 
 fn default_generation() -> serde_json::Value {
     serde_json::json!({
-        "guidance": 2.0, "guidance_shares": [0.3, 0.3, 0.5, 1.0, 1.0, 1.0], "temperature": 0.95, "top_k": 0, "top_p": 0.95,
+        "guidance": 2.0, "guidance_shares": [0.3, 0.3, 0.5, 1.0, 1.0, 1.0], "guided": { "key": true, "density": true }, "temperature": 0.95, "top_k": 0, "top_p": 0.95,
         "prior_guidance": 1.5, "prior_temperature": 0.9,
     })
 }

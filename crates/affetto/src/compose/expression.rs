@@ -114,9 +114,7 @@ mod tests {
         let mut leaned = straight.clone();
         lean(&mut leaned, 7, straight.end());
         for bar in 0..6 {
-            let of = |s: &Score| -> i64 {
-                s.notes[bar * 16..(bar + 1) * 16].iter().map(|n| i64::from(n.onset)).sum()
-            };
+            let of = |s: &Score| -> i64 { s.notes[bar * 16..(bar + 1) * 16].iter().map(|n| i64::from(n.onset)).sum() };
             assert_eq!(of(&straight), of(&leaned), "bar {bar}");
         }
         assert_ne!(straight, leaned);

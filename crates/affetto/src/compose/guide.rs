@@ -7,10 +7,35 @@ use affetto_control::{Conditions as Told, SegmentConditions};
 use affetto_models::ModelError;
 use affetto_models::decoder::{Conditions, DecoderLm, Guide, Progress};
 use affetto_score::codec::BAR;
+use serde::Deserialize;
 
 use super::Ablation;
 use super::plan::Plan;
 use super::rules::{Rows, Rules};
+
+/// What guidance presses on: the conditions that its other branch is not told. Words and feeling always are.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Guided {
+    /// The key.
+    key: bool,
+    /// The onset density.
+    density: bool,
+}
+
+impl Guided {
+    fn withhold(self, told: &Told) -> Told {
+        Told {
+            text_states: Vec::new(),
+            key: told.key.filter(|_| !self.key),
+            segment: SegmentConditions {
+                emotion: None,
+                density: told.segment.density.filter(|_| !self.density),
+                closing: told.segment.closing,
+            },
+            ..told.clone()
+        }
+    }
+}
 
 /// The guide of one take.
 pub struct ScoreGuide<'a> {
@@ -20,6 +45,7 @@ pub struct ScoreGuide<'a> {
     rules: Rules,
     rows: Rows,
     told: Told,
+    guided: Guided,
     /// What was last told, so that the same is not encoded twice.
     last: Option<Told>,
     hears_emotion: bool,
@@ -32,6 +58,7 @@ impl<'a> ScoreGuide<'a> {
         encoder: &'a ConditionEncoder,
         plan: &'a Plan,
         told: Told,
+        guided: Guided,
         ablation: Ablation,
     ) -> ScoreGuide<'a> {
         ScoreGuide {
@@ -41,6 +68,7 @@ impl<'a> ScoreGuide<'a> {
             rules: Rules::new(plan, &told.instruments),
             rows: Rows::default(),
             told,
+            guided,
             last: None,
             hears_emotion: ablation != Ablation::ModelWithoutEmotion,
         }
@@ -69,12 +97,7 @@ impl Guide for ScoreGuide<'_> {
             return Ok(None);
         }
         let given = self.encoder.encode(&told)?;
-        // The other branch knows all but words and feeling, so that guidance presses on these and nothing else.
-        let null = self.encoder.encode(&Told {
-            text_states: Vec::new(),
-            segment: SegmentConditions { emotion: None, ..told.segment },
-            ..told.clone()
-        })?;
+        let null = self.encoder.encode(&self.guided.withhold(&told))?;
         self.last = Some(told);
         let cross = |tokens: &[f32]| self.lm.cross(tokens, &[]).map(|cache| Some(Arc::new(cache)));
         Ok(Some(Conditions { given: cross(&given)?, null: cross(&null)? }))

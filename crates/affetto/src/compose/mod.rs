@@ -19,7 +19,7 @@ use affetto_score::{Instrument, Key, Score};
 use serde::Deserialize;
 
 use self::attributes::Attributes;
-use self::guide::ScoreGuide;
+use self::guide::{Guided, ScoreGuide};
 use crate::assets::{Assets, SCORE_CONFIG, SCORE_MODEL, TEXT_EMBEDDINGS, TEXT_ENCODER, TEXT_VOCABULARY};
 use crate::error::{Error, Result};
 use crate::prompt::Sampling;
@@ -109,6 +109,8 @@ struct Defaults {
     guidance: f32,
     /// How much of the guidance each stream gets: its scale is 1 + share · (guidance - 1).
     guidance_shares: [f32; STREAMS],
+    /// What it presses on besides words and feeling.
+    guided: Guided,
     temperature: f32,
     top_k: usize,
     top_p: f32,
@@ -166,7 +168,7 @@ impl Composer {
             instruments: attributes.instruments.clone(),
             segment: SegmentConditions::default(),
         };
-        let mut guide = ScoreGuide::new(&self.lm, &self.encoder, &plan, told, request.ablation);
+        let mut guide = ScoreGuide::new(&self.lm, &self.encoder, &plan, told, self.defaults.guided, request.ablation);
         let settings = self.settings(request);
         let bars = plan.bars.len() as f32;
         let mut bar = 0;

@@ -98,10 +98,8 @@ pub fn plan(
         start_step += bar_steps;
     }
     let end_step = close(&mut bars, notes_end, bar_steps);
-    let mut tempos: Vec<TempoChange> = bars
-        .iter()
-        .map(|bar| TempoChange { tick: bar.start_step * TICKS_PER_STEP, bpm: bar.tempo_bpm })
-        .collect();
+    let mut tempos: Vec<TempoChange> =
+        bars.iter().map(|bar| TempoChange { tick: bar.start_step * TICKS_PER_STEP, bpm: bar.tempo_bpm }).collect();
     tempos.dedup_by(|later, earlier| later.bpm == earlier.bpm);
     let frame = Frame {
         tempos,

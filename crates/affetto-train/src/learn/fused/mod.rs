@@ -6,6 +6,7 @@
 pub mod attention;
 mod autodiff;
 pub mod kernels;
+mod lanes;
 #[cfg(test)]
 mod tests;
 

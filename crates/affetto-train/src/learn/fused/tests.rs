@@ -1,5 +1,6 @@
 //! Each fused operation against burn's own composition of it: values and gradients.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use burn::tensor::activation::{gelu, log_softmax, softmax};
@@ -54,7 +55,7 @@ fn layer_norm_and_gelu() {
     let variance = (centred.clone() * centred.clone()).mean_dim(1);
     let composed = centred / (variance + 1e-5).sqrt() * gamma.clone() + beta.clone();
     compare(&[x.clone(), gamma, beta], fused, composed);
-    compare(&[x.clone()], super::gelu(x.clone()), gelu(x));
+    compare(from_ref(&x), super::gelu(x.clone()), gelu(x.clone()));
 }
 
 fn heads(x: Tensor<2>, rows: usize) -> Tensor<4> {
@@ -76,7 +77,7 @@ fn causal_attention() {
     let mask = Tensor::<4>::from_data(TensorData::new(past, [1, 1, steps, steps]), &device());
     let part = |i: usize| qkv.clone().narrow(1, i * width, width);
     let composed = attention(part(0), part(1), part(2), steps, mask);
-    compare(&[qkv.clone()], super::causal_attention(qkv.clone(), SIZES), composed);
+    compare(from_ref(&qkv), super::causal_attention(qkv.clone(), SIZES), composed);
 }
 
 #[test]
@@ -107,7 +108,7 @@ fn embeddings_and_losses() {
     let index = Tensor::<1, Int>::from_data(TensorData::new(ids, [rows * streams]), &device());
     let added = Tensor::<2>::from_data(TensorData::new([positions.clone(), positions].concat(), [rows, d]), &device());
     let composed = weight.clone().select(0, index).reshape([rows, streams, d]).sum_dim(1).reshape([rows, d]) + added;
-    compare(&[weight.clone()], super::embed(weight, inputs), composed);
+    compare(from_ref(&weight), super::embed(weight.clone(), inputs), composed);
 
     let logits = random(9, [rows, 5 + 19]);
     let tokens: Vec<i64> = (0..rows as i64).flat_map(|i| [i % 5, if i % 3 == 0 { -1 } else { i % 19 }]).collect();
@@ -123,5 +124,5 @@ fn embeddings_and_losses() {
         (shares.gather(1, asked) * counted).sum().neg() / count
     });
     let composed = Tensor::cat(composed.to_vec(), 0);
-    compare(&[logits.clone()], super::losses(logits.clone(), targets), composed);
+    compare(from_ref(&logits), super::losses(logits.clone(), targets), composed);
 }
