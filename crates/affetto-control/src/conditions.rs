@@ -1,6 +1,6 @@
 //! What the language model of the score family is told, before it becomes tokens.
 
-use affetto_score::{Instrument, Key, MeterChange, Mode};
+use affetto_score::{Instrument, Key, MeterChange};
 use serde::{Deserialize, Serialize};
 
 use crate::emotion::Emotion;
@@ -65,16 +65,6 @@ impl MeterClass {
     pub fn index(self) -> usize {
         self as usize
     }
-}
-
-/// Row of a key in embeddings: tonic, plus 12 for minor.
-pub fn key_index(key: Key) -> usize {
-    usize::from(key.tonic % 12) + if key.mode == Mode::Minor { 12 } else { 0 }
-}
-
-/// The key of a row; the inverse of [`key_index`].
-pub fn key_at(index: usize) -> Key {
-    Key { tonic: (index % 12) as u8, mode: if index < 12 { Mode::Major } else { Mode::Minor } }
 }
 
 /// Conditions that may change along the music. `None` = not given (masked).

@@ -5,7 +5,7 @@ use affetto_score::Instrument;
 
 use crate::conditions::{
     Conditions, EMOTION_TOKENS, MAX_INSTRUMENTS, MAX_TEXT_TOKENS, MeterClass, SCALAR_FEATURES, density_scalar,
-    key_index, scalar_features, tempo_scalar,
+    scalar_features, tempo_scalar,
 };
 use crate::emotion::Emotion;
 
@@ -123,7 +123,7 @@ impl ConditionEncoder {
             self.push(&mut tokens, TokenKind::Tempo, &token)?;
         }
         if let Some(key) = conditions.key {
-            self.push_row(&mut tokens, TokenKind::Key, &self.key, key_index(key))?;
+            self.push_row(&mut tokens, TokenKind::Key, &self.key, key.index())?;
         }
         if let Some(meter) = conditions.meter {
             self.push_row(&mut tokens, TokenKind::Meter, &self.meter, meter.index())?;

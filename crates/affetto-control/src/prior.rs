@@ -8,9 +8,7 @@
 use affetto_engine::{Checkpoint, EngineError, Linear, Precision, activation};
 use affetto_score::{Instrument, Key};
 
-use crate::conditions::{
-    MAX_INSTRUMENTS, MeterClass, SCALAR_FEATURES, density_scalar, key_at, key_index, scalar_features, tempo_scalar,
-};
+use crate::conditions::{MAX_INSTRUMENTS, MeterClass, SCALAR_FEATURES, density_scalar, scalar_features, tempo_scalar};
 use crate::emotion::Emotion;
 
 /// Width of a sentence embedding.
@@ -87,7 +85,7 @@ impl PriorContext<'_> {
             self.emotion.map(|e| [scalar_features(e.valence), scalar_features(e.arousal)].concat()),
         );
         fact(HEADS[0], self.meter.map(|m| one_hot(HEADS[0], m.index())));
-        fact(KEY_CLASSES, self.key.map(|k| one_hot(KEY_CLASSES, key_index(k))));
+        fact(KEY_CLASSES, self.key.map(|k| one_hot(KEY_CLASSES, k.index())));
         let mut chosen = vec![0.0; Instrument::COUNT];
         for instrument in &self.instruments {
             chosen[usize::from(instrument.0).min(Instrument::COUNT - 1)] = 1.0;
@@ -241,7 +239,7 @@ impl AttributePrior {
         }
         if context.key.is_none() {
             let p = self.distribution(context, 1, sampling, |_| true);
-            context.key = Some(key_at(pick(&p, draws.key).0));
+            context.key = Some(Key::from_index(pick(&p, draws.key).0));
         }
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::compose::Composition;
 use crate::error::Result;
-use crate::names::{key_name, meter_name};
+use crate::names::meter_name;
 use crate::sound::{SAMPLE_RATE, Sound};
 
 /// Where the feeling of a take came from.
@@ -109,7 +109,7 @@ impl Take {
             emotion_from: asked.emotion_from,
             emotion_words: asked.emotion_words,
             tempo_bpm: composition.tempo_bpm,
-            key: key_name(composition.key),
+            key: composition.key.to_string(),
             meter: meter_name(composition.meter),
             instruments: composition.instruments.iter().map(|&i| i.name().to_owned()).collect(),
             density: composition.density,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use affetto_control::conditions::{
     CLOSING_FAR, EMOTION_TOKENS, MAX_INSTRUMENTS, MAX_SEGMENTS, MAX_TEXT_TOKENS, SCALAR_FEATURES, density_scalar,
-    key_index, scalar_features, tempo_scalar,
+    scalar_features, tempo_scalar,
 };
 use affetto_control::encoder::TEXT_WIDTH;
+use affetto_score::Key;
 use affetto_score::codec::{BAR, END_OF_PIECE, POSITION, STREAMS, VOCABULARY};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::RngExt;
@@ -174,7 +175,7 @@ impl HostBatch {
         }
         self.tempo.extend(scalar_features(tempo_scalar(window.tempo_bpm)));
         always[TEMPO] = f32::from(told.tempo);
-        self.key.push(window.key.map_or(0, key_index) as i64);
+        self.key.push(window.key.map_or(0, Key::index) as i64);
         always[KEY] = f32::from(told.key && window.key.is_some());
         self.meter.push(window.meter.index() as i64);
         always[METER] = f32::from(told.meter);

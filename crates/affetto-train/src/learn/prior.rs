@@ -1,7 +1,7 @@
 //! Training of the attribute prior: for windows of the corpora, guess the attributes that are withheld from those that
 //! are told, the words and the feeling.
 
-use affetto_control::conditions::{MAX_INSTRUMENTS, key_index};
+use affetto_control::conditions::MAX_INSTRUMENTS;
 use affetto_control::prior::{
     DENSITY_BINS, DENSITY_RANGE, HEADS, HIDDEN_WIDTH, INPUT_WIDTH, INSTRUMENT_CLASSES, OUTPUT_WIDTH, PriorContext,
     TEMPO_BINS, TEMPO_RANGE_BPM, log_bin,
@@ -170,7 +170,7 @@ impl PriorBatch {
         };
         let unless = |told: bool, class: Option<usize>| class.filter(|_| !told).into_iter().collect::<Vec<_>>();
         ask(0, &unless(meter, Some(example.meter.index())));
-        ask(1, &unless(key, example.key.map(key_index)));
+        ask(1, &unless(key, example.key.map(Key::index)));
         // Any instrument that is still missing is a right answer; none missing is the last class.
         let missing: Vec<usize> = order[told..].iter().map(|i| usize::from(i.0)).collect();
         match (all_instruments, missing.is_empty()) {
