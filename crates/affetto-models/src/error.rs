@@ -21,4 +21,22 @@ pub enum ModelError {
         /// What was found.
         found: String,
     },
+    /// A configuration asks for something that is not supported.
+    #[error("config.json: `{key}`: expected {expected}, found {found}")]
+    Config {
+        /// The key, with the part it stands in.
+        key: String,
+        /// What is supported.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// A tokenizer's file is not there or not one.
+    #[error("{file}: {reason}")]
+    Tokenizer {
+        /// The file.
+        file: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
 }

@@ -3,7 +3,10 @@
 
 pub mod decoder;
 pub mod error;
+mod json;
 pub mod minilm;
+pub mod musicgen;
 pub mod musicnn;
+pub mod t5;
 
 pub use error::ModelError;

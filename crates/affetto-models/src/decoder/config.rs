@@ -24,6 +24,47 @@ pub struct DecoderConfig {
     pub max_window: usize,
 }
 
+/// In what a family's decoder differs from the score family's, for [`DecoderLm::load_variant`](super::DecoderLm).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variant {
+    /// Whether the layers have cross-attention. Without it all conditions are prefix rows.
+    pub cross_attention: bool,
+    /// Rows of a prefix at most; they come before the codes and take positions of their own.
+    pub max_prefix: usize,
+    /// How the angles of the sinusoidal positions are computed.
+    pub angles: Angles,
+}
+
+impl Default for Variant {
+    /// Cross-attention, no prefix, exact angles: the score family.
+    fn default() -> Self {
+        Variant { cross_attention: true, max_prefix: 0, angles: Angles::Exact }
+    }
+}
+
+/// How the angles of the sinusoidal positions are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Angles {
+    /// In f64.
+    Exact,
+    /// Frequencies and products rounded to f32 as PyTorch does: at position 1500 the angles are off by up to 1e-4,
+    /// which MusicGen's networks have seen.
+    Single,
+}
+
+/// The longest prefix that is accepted.
+const MOST_PREFIX: usize = 1 << 16;
+
+impl Variant {
+    pub(super) fn check(&self) -> Result<(), ModelError> {
+        if self.max_prefix > MOST_PREFIX {
+            let (expected, found) = (format!("at most {MOST_PREFIX}"), self.max_prefix.to_string());
+            return Err(ModelError::Input { what: "rows of a prefix", expected, found });
+        }
+        Ok(())
+    }
+}
+
 /// Bounds on configurations from outside, wide enough for MusicGen-large.
 const MOST: [(&str, usize); 6] = [
     ("hidden_size", 16_384),
@@ -82,10 +123,10 @@ impl DecoderConfig {
         if self.delays.len() != self.streams() {
             return bad("delays", format!("{} numbers", self.streams()), format!("{:?}", self.delays));
         }
-        if !self.hidden_size.is_multiple_of(self.num_attention_heads) || !self.hidden_size.is_multiple_of(2) {
+        if !self.hidden_size.is_multiple_of(self.num_attention_heads) || self.hidden_size < 2 {
             return bad(
                 "hidden_size",
-                format!("an even multiple of {} heads", self.num_attention_heads),
+                format!("a multiple of {} heads, at least 2", self.num_attention_heads),
                 self.hidden_size.to_string(),
             );
         }

@@ -31,7 +31,7 @@ impl DecoderLm {
     /// present) are left out, which is what masking them does.
     ///
     /// # Errors
-    /// When the sizes do not fit.
+    /// When the sizes do not fit, or the decoder has no cross-attention.
     pub fn cross(&self, tokens: &[f32], present: &[bool]) -> Result<CrossCache, ModelError> {
         let config = &self.config;
         let d = config.hidden_size;
@@ -43,6 +43,9 @@ impl DecoderLm {
         }
         if !present.is_empty() && present.len() != count {
             return Err(wrong("marks of present condition tokens", format!("{count}"), present.len()));
+        }
+        if !self.variant.cross_attention && count > 0 {
+            return Err(wrong("condition tokens", "none: this decoder reads its conditions as a prefix".into(), count));
         }
         let here: Vec<f32> = tokens
             .chunks_exact(d)
@@ -59,8 +62,8 @@ impl DecoderLm {
             .iter()
             .map(|layer| {
                 let mut cache = KvCache::new(heads, d / heads, len);
-                layer.cross_kv.apply(&here, len, &mut both);
-                if len > 0 {
+                if let Some(cross) = layer.cross.as_ref().filter(|_| len > 0) {
+                    cross.kv.apply(&here, len, &mut both);
                     cache.push(&both, &both[d..], 2 * d, len);
                 }
                 cache

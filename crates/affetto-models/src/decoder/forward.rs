@@ -103,9 +103,10 @@ impl DecoderLm {
             return wrong("codes read", format!("{rows} steps of {streams}"), codes.len().to_string());
         }
         for lane in lanes.iter() {
-            let room = lane.caches.first().map_or(0, |c| c.capacity().min(config.max_window));
-            if lane.len() + count > room {
-                return wrong("steps in the window", format!("at most {room}"), (lane.len() + count).to_string());
+            let capacity = lane.caches.first().map_or(0, |c| c.capacity());
+            let room = capacity.saturating_sub(lane.prefix).min(config.max_window);
+            if lane.steps() + count > room {
+                return wrong("steps in the window", format!("at most {room}"), (lane.steps() + count).to_string());
             }
         }
         let mut starts = vec![0];
@@ -117,6 +118,62 @@ impl DecoderLm {
         }
 
         self.embed(lanes, codes, count, scratch)?;
+        self.layers(lanes, count, scratch);
+        let wanted: Vec<usize> = match answers {
+            Answers::All => (0..rows).collect(),
+            Answers::Last => (1..=lanes.len()).map(|lane| lane * count - 1).collect(),
+            Answers::None => Vec::new(),
+        };
+        let normed = room(&mut scratch.normed, wanted.len() * d);
+        for (&row, normed) in wanted.iter().zip(normed.chunks_exact_mut(d)) {
+            self.norm.apply(&scratch.x[row * d..(row + 1) * d], normed);
+        }
+        let data = self.heads.forward(normed, wanted.len());
+        Ok(Logits { data, starts })
+    }
+
+    /// Reads `count` prefix rows `[lanes, count, d]` on lanes that are empty. The steps follow them.
+    ///
+    /// # Errors
+    /// When the rows have another size, are more than the variant's `max_prefix`, or a lane is not empty; then no lane
+    /// has changed.
+    pub fn read_prefix(
+        &self,
+        lanes: &mut [&mut Lane],
+        rows: &[f32],
+        count: usize,
+        scratch: &mut Scratch,
+    ) -> Result<(), ModelError> {
+        let d = self.config.hidden_size;
+        let wrong = |what, expected: String, found: String| Err(ModelError::Input { what, expected, found });
+        if rows.len() != lanes.len() * count * d {
+            let expected = format!("{} times {count} rows of {d}", lanes.len());
+            return wrong("numbers in a prefix", expected, rows.len().to_string());
+        }
+        if count > self.variant.max_prefix {
+            return wrong("rows of a prefix", format!("at most {}", self.variant.max_prefix), count.to_string());
+        }
+        if let Some(lane) = lanes.iter().find(|lane| !lane.is_empty()) {
+            return wrong("rows before a prefix", "none".into(), lane.len().to_string());
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let x = room(&mut scratch.x, rows.len());
+        x.copy_from_slice(rows);
+        for lane in x.chunks_exact_mut(count * d) {
+            add(lane, &self.positions[..count * d]);
+        }
+        self.layers(lanes, count, scratch);
+        lanes.iter_mut().for_each(|lane| lane.prefix = count);
+        Ok(())
+    }
+
+    /// All layers on the rows in `scratch.x`.
+    fn layers(&self, lanes: &mut [&mut Lane], count: usize, scratch: &mut Scratch) {
+        let config = &self.config;
+        let d = config.hidden_size;
+        let rows = lanes.len() * count;
         for (i, layer) in self.layers.iter().enumerate() {
             self.self_attention(i, layer, lanes, count, scratch);
             self.cross_attention(i, layer, lanes, count, scratch);
@@ -129,18 +186,6 @@ impl DecoderLm {
             layer.fc2.apply(wide, rows, out);
             add(x, out);
         }
-
-        let wanted: Vec<usize> = match answers {
-            Answers::All => (0..rows).collect(),
-            Answers::Last => (1..=lanes.len()).map(|lane| lane * count - 1).collect(),
-            Answers::None => Vec::new(),
-        };
-        let normed = room(&mut scratch.normed, wanted.len() * d);
-        for (&row, normed) in wanted.iter().zip(normed.chunks_exact_mut(d)) {
-            self.norm.apply(&scratch.x[row * d..(row + 1) * d], normed);
-        }
-        let data = self.heads.forward(normed, wanted.len());
-        Ok(Logits { data, starts })
     }
 
     /// x ← Σ_k embedding_k + position.
@@ -183,6 +228,7 @@ impl DecoderLm {
     /// Only the lanes that have conditions take part; for the others it would add zeros.
     fn cross_attention(&self, i: usize, layer: &Layer, lanes: &[&mut Lane], count: usize, scratch: &mut Scratch) {
         let d = self.config.hidden_size;
+        let Some(weights) = &layer.cross else { return };
         let with: Vec<(usize, &CrossCache)> =
             lanes.iter().enumerate().filter_map(|(n, lane)| Some((n, lane.cross.as_deref()?))).collect();
         if with.is_empty() {
@@ -191,10 +237,10 @@ impl DecoderLm {
         let (rows, block) = (with.len() * count, count * d);
         let normed = room(&mut scratch.normed, rows * d);
         for ((lane, _), normed) in with.iter().zip(normed.chunks_exact_mut(block)) {
-            layer.cross_norm.apply(&scratch.x[lane * block..(lane + 1) * block], normed);
+            weights.norm.apply(&scratch.x[lane * block..(lane + 1) * block], normed);
         }
         let queries = room(&mut scratch.wide, rows * d);
-        layer.cross_q.apply(normed, rows, queries);
+        weights.q.apply(normed, rows, queries);
         let mixed = room(&mut scratch.mixed, rows * d);
         for (((_, cross), queries), mixed) in
             with.iter().zip(queries.chunks_exact(block)).zip(mixed.chunks_exact_mut(block))
@@ -202,7 +248,7 @@ impl DecoderLm {
             cross.layers[i].attend(queries, d, count, Visible::All, &mut scratch.scores, mixed);
         }
         let out = room(&mut scratch.out, rows * d);
-        layer.cross_out.apply(mixed, rows, out);
+        weights.out.apply(mixed, rows, out);
         for ((lane, _), out) in with.iter().zip(out.chunks_exact(block)) {
             add(&mut scratch.x[lane * block..(lane + 1) * block], out);
         }

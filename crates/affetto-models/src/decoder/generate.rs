@@ -1,11 +1,13 @@
 //! The loop that samples rows.
 
+use std::sync::Arc;
+
 use affetto_engine::sampling::StreamSampling;
 
 use super::config::DecoderConfig;
 use super::forward::Scratch;
 use super::lm::DecoderLm;
-use super::take::{Conditions, Progress, Take, step};
+use super::take::{Conditions, Prefix, Progress, Take, step};
 use crate::error::ModelError;
 
 /// What steers a take while it is sampled. Everything it is told of is in [`Progress`].
@@ -23,6 +25,16 @@ pub trait Guide {
     /// When the conditions cannot be made.
     fn conditions(&mut self, progress: &Progress) -> Result<Option<Conditions>, ModelError> {
         let _ = progress;
+        Ok(None)
+    }
+
+    /// The rows the network reads before the first step of the window that begins at row `first`. It is asked before
+    /// every step; another answer than before (compared by address) has the window read anew behind the new prefix.
+    ///
+    /// # Errors
+    /// When the rows cannot be made.
+    fn prefix(&mut self, progress: &Progress, first: usize) -> Result<Option<Arc<Prefix>>, ModelError> {
+        let _ = (progress, first);
         Ok(None)
     }
 

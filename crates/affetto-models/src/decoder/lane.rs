@@ -14,35 +14,43 @@ use super::lm::DecoderLm;
 pub struct Lane {
     pub(super) caches: Vec<KvCache>,
     pub(super) cross: Option<Arc<CrossCache>>,
+    /// Rows of the prefix, which are in the caches before the steps.
+    pub(super) prefix: usize,
 }
 
 impl Lane {
-    /// An empty lane with room for `config.max_window` steps.
+    /// An empty lane with room for the longest prefix and `config.max_window` steps.
     pub fn new(lm: &DecoderLm) -> Self {
         Lane::with_capacity(lm, lm.config.max_window)
     }
 
-    /// An empty lane with room for `steps` steps, at most `config.max_window`.
+    /// An empty lane with room for `steps` steps, at most `config.max_window`, after the longest prefix.
     pub fn with_capacity(lm: &DecoderLm, steps: usize) -> Self {
         let config = &lm.config;
         let heads = config.num_attention_heads;
-        let steps = steps.min(config.max_window);
+        let steps = lm.variant.max_prefix + steps.min(config.max_window);
         let cache = KvCache::new(heads, config.hidden_size / heads, steps);
-        Lane { caches: vec![cache; config.num_hidden_layers], cross: None }
+        Lane { caches: vec![cache; config.num_hidden_layers], cross: None, prefix: 0 }
     }
 
-    /// Steps read so far: the position of the next.
+    /// Steps read so far, without the prefix.
+    pub fn steps(&self) -> usize {
+        self.len() - self.prefix
+    }
+
+    /// Rows read so far, those of the prefix and steps: the position of the next.
     pub fn len(&self) -> usize {
         self.caches.first().map_or(0, KvCache::len)
     }
 
-    /// Whether no step was read.
+    /// Whether nothing was read.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Forgets the steps from `len` on.
+    /// Forgets the rows from position `len` on; 0 forgets the prefix too.
     pub fn truncate(&mut self, len: usize) {
+        self.prefix = self.prefix.min(len);
         self.caches.iter_mut().for_each(|cache| cache.truncate(len));
     }
 

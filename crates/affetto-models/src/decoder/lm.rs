@@ -2,7 +2,7 @@
 
 use affetto_engine::{Checkpoint, Embedding, LayerNorm, Linear, Precision};
 
-use super::config::DecoderConfig;
+use super::config::{Angles, DecoderConfig, Variant};
 use crate::error::ModelError;
 
 /// ε of all layer norms.
@@ -14,21 +14,28 @@ pub(super) struct Layer {
     /// d → 3d: queries, keys, values.
     pub self_qkv: Linear,
     pub self_out: Linear,
-    pub cross_norm: LayerNorm,
-    pub cross_q: Linear,
-    /// d → 2d: keys, values of the condition tokens.
-    pub cross_kv: Linear,
-    pub cross_out: Linear,
+    /// None in a decoder without cross-attention.
+    pub cross: Option<Cross>,
     pub ffn_norm: LayerNorm,
     pub fc1: Linear,
     pub fc2: Linear,
 }
 
+/// The cross-attention of one layer.
+pub(super) struct Cross {
+    pub norm: LayerNorm,
+    pub q: Linear,
+    /// d → 2d: keys, values of the condition tokens.
+    pub kv: Linear,
+    pub out: Linear,
+}
+
 /// A decoder's weights. It is shared by all sequences; see [`Lane`](super::Lane) for what belongs to one.
 pub struct DecoderLm {
     pub(super) config: DecoderConfig,
+    pub(super) variant: Variant,
     pub(super) embeddings: Vec<Embedding>,
-    /// Sinusoids, `[max_window, d]`: the cosines first.
+    /// Sinusoids, `[max_prefix + max_window, d]`: the cosines first.
     pub(super) positions: Vec<f32>,
     pub(super) layers: Vec<Layer>,
     pub(super) norm: LayerNorm,
@@ -37,7 +44,8 @@ pub struct DecoderLm {
 }
 
 impl DecoderLm {
-    /// Reads the tensors `<prefix>decoder.…` and `<prefix>lm_heads.…` (ARCHITECTURE.md lists them). Projections are
+    /// Reads the tensors `<prefix>decoder.…` and `<prefix>lm_heads.…` (ARCHITECTURE.md lists them); a `model.` at
+    /// the prefix's end is not before the heads, as in Hugging Face's checkpoints. Projections are
     /// held in `precision`; embeddings stay as they are stored; norms are f32.
     ///
     /// # Errors
@@ -48,7 +56,22 @@ impl DecoderLm {
         precision: Precision,
         prefix: &str,
     ) -> Result<Self, ModelError> {
+        Self::load_variant(checkpoint, config, Variant::default(), precision, prefix)
+    }
+
+    /// As [`load`](Self::load), for a decoder that differs from the score family's.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_variant(
+        checkpoint: &Checkpoint,
+        config: &DecoderConfig,
+        variant: Variant,
+        precision: Precision,
+        prefix: &str,
+    ) -> Result<Self, ModelError> {
         config.check()?;
+        variant.check()?;
         let (d, ffn) = (config.hidden_size, config.ffn_dim);
         let vocabularies = config.vocab_sizes.iter().enumerate();
         let embeddings = vocabularies
@@ -71,21 +94,29 @@ impl DecoderLm {
                     self_norm: norm("self_attn_layer_norm")?,
                     self_qkv: joined(&["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"])?,
                     self_out: linear("self_attn.out_proj", d, d)?,
-                    cross_norm: norm("encoder_attn_layer_norm")?,
-                    cross_q: linear("encoder_attn.q_proj", d, d)?,
-                    cross_kv: joined(&["encoder_attn.k_proj", "encoder_attn.v_proj"])?,
-                    cross_out: linear("encoder_attn.out_proj", d, d)?,
+                    cross: if variant.cross_attention {
+                        Some(Cross {
+                            norm: norm("encoder_attn_layer_norm")?,
+                            q: linear("encoder_attn.q_proj", d, d)?,
+                            kv: joined(&["encoder_attn.k_proj", "encoder_attn.v_proj"])?,
+                            out: linear("encoder_attn.out_proj", d, d)?,
+                        })
+                    } else {
+                        None
+                    },
                     ffn_norm: norm("final_layer_norm")?,
                     fc1: linear("fc1", ffn, d)?,
                     fc2: linear("fc2", d, ffn)?,
                 })
             })
             .collect::<Result<_, ModelError>>()?;
-        let heads: Vec<_> = vocabularies.map(|(k, &v)| (format!("{prefix}lm_heads.{k}.weight"), v)).collect();
+        let outside = prefix.strip_suffix("model.").unwrap_or(prefix);
+        let heads: Vec<_> = vocabularies.map(|(k, &v)| (format!("{outside}lm_heads.{k}.weight"), v)).collect();
         Ok(DecoderLm {
             config: config.clone(),
+            variant,
             embeddings,
-            positions: sinusoids(config.max_window, d),
+            positions: sinusoids(variant.max_prefix + config.max_window, d, variant.angles),
             layers,
             norm: LayerNorm::load(checkpoint, &format!("{prefix}decoder.layer_norm"), d, EPS)?,
             heads: Linear::load_joined(checkpoint, &heads, d, precision)?,
@@ -97,6 +128,11 @@ impl DecoderLm {
         &self.config
     }
 
+    /// In what it differs from the score family's.
+    pub fn variant(&self) -> Variant {
+        self.variant
+    }
+
     /// Bytes of the projections' weights in memory: what a step has to read, less the condition tokens' keys and
     /// values.
     pub fn bytes(&self) -> usize {
@@ -104,23 +140,29 @@ impl DecoderLm {
             .layers
             .iter()
             .map(|l| {
-                let parts = [&l.self_qkv, &l.self_out, &l.cross_q, &l.cross_kv, &l.cross_out, &l.fc1, &l.fc2];
-                parts.into_iter().map(Linear::bytes).sum::<usize>()
+                let cross = l.cross.iter().flat_map(|c| [&c.q, &c.kv, &c.out]);
+                [&l.self_qkv, &l.self_out, &l.fc1, &l.fc2].into_iter().chain(cross).map(Linear::bytes).sum::<usize>()
             })
             .sum();
         layers + self.heads.bytes()
     }
 }
 
-/// cos(p·ω_i) for i < d/2, then sin(p·ω_i), ω_i = 10000^(-i / (d/2 - 1)).
-fn sinusoids(count: usize, d: usize) -> Vec<f32> {
+/// cos(p·ω_i) for i < ⌊d/2⌋, then sin(p·ω_i), ω_i = 10000^(-i / (⌊d/2⌋ - 1)); a zero at the end where d is odd.
+fn sinusoids(count: usize, d: usize, angles: Angles) -> Vec<f32> {
     let half = d / 2;
     let step = 10_000f64.ln() / half.saturating_sub(1).max(1) as f64;
+    let exact: Vec<f64> = (0..half).map(|i| (-step * i as f64).exp()).collect();
+    let single: Vec<f32> = (0..half).map(|i| f64::from(i as f32 * -step as f32).exp() as f32).collect();
     let mut out = Vec::with_capacity(count * d);
     for p in 0..count {
-        let angle = |i: usize| p as f64 * (-step * i as f64).exp();
+        let angle = |i: usize| match angles {
+            Angles::Exact => p as f64 * exact[i],
+            Angles::Single => f64::from(p as f32 * single[i]),
+        };
         out.extend((0..half).map(|i| angle(i).cos() as f32));
         out.extend((0..half).map(|i| angle(i).sin() as f32));
+        out.extend(std::iter::repeat_n(0.0, d % 2));
     }
     out
 }

@@ -12,10 +12,11 @@ mod lane;
 mod lm;
 mod take;
 
-pub use config::DecoderConfig;
+pub use config::{Angles, DecoderConfig, Variant};
 pub use cross::CrossCache;
 pub use forward::{Answers, Logits, Scratch};
 pub use generate::{Guide, Settings, generate, generate_many};
 pub use lane::Lane;
 pub use lm::DecoderLm;
-pub use take::{Conditions, Progress, Take};
+pub(crate) use take::step;
+pub use take::{Conditions, Prefix, Progress, Take};

@@ -21,6 +21,16 @@ pub struct Conditions {
     pub null: Option<Arc<CrossCache>>,
 }
 
+/// Rows that both branches of guidance read before a window's first step, `[n, d]`; positions are added when they are
+/// read. The branches may have different numbers of rows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Prefix {
+    /// The conditional branch's rows.
+    pub given: Vec<f32>,
+    /// The other branch's.
+    pub null: Vec<f32>,
+}
+
 /// What is known of a take's rows.
 #[derive(Debug, Clone)]
 pub struct Progress {
@@ -90,6 +100,8 @@ pub struct Take {
     /// The row at which the window begins, and that row's codes where the guide has rewritten them.
     first: usize,
     reopened: Option<Vec<u32>>,
+    /// What the lanes read before the window's first step.
+    prefix: Option<Arc<Prefix>>,
     emitted: usize,
     /// Rows of the prompt.
     prompt: usize,
@@ -134,6 +146,7 @@ impl Take {
             null: settings.guided().then(|| Lane::new(lm)),
             first: 0,
             reopened: None,
+            prefix: None,
             emitted: prompt.len() / streams,
             prompt: prompt.len() / streams,
             rng: CounterRng::new(settings.seed, settings.take),
@@ -181,6 +194,12 @@ impl Take {
                 return Ok(None);
             }
         }
+    }
+
+    /// As [`emit`](Self::emit), with the row's number.
+    pub(crate) fn emit_numbered(&mut self, guide: &mut dyn Guide) -> Option<(usize, Vec<u32>)> {
+        let row = self.emitted;
+        self.emit(guide).map(|codes| (row, codes))
     }
 
     /// The next complete row that was not given yet.
@@ -233,10 +252,15 @@ impl Take {
                 *code = (*code).min(*special);
             }
             self.reopened = Some(codes);
-            self.given.truncate(0);
-            self.null.iter_mut().for_each(|lane| lane.truncate(0));
+            self.clear();
         }
-        let mut at = self.first + self.given.len();
+        let prefix = guide.prefix(&self.progress, self.first)?;
+        if prefix.as_ref().map(Arc::as_ptr) != self.prefix.as_ref().map(Arc::as_ptr) {
+            self.clear();
+            self.prefix = prefix;
+        }
+        self.read_prefix(lm, scratch)?;
+        let mut at = self.first + self.given.steps();
         while at < now {
             // As many steps at once as share their conditions.
             let next =
@@ -255,6 +279,32 @@ impl Take {
             self.history.drain(..keep);
         }
         Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.given.truncate(0);
+        self.null.iter_mut().for_each(|lane| lane.truncate(0));
+    }
+
+    /// Reads the prefix where the lanes are empty; both together where they have as many rows.
+    fn read_prefix(&mut self, lm: &DecoderLm, scratch: &mut Scratch) -> Result<(), ModelError> {
+        let Some(prefix) = self.prefix.clone().filter(|_| self.given.is_empty()) else { return Ok(()) };
+        let d = lm.config().hidden_size;
+        let count = prefix.given.len() / d;
+        self.given.set_cross(None);
+        match &mut self.null {
+            Some(null) if prefix.null.len() == prefix.given.len() => {
+                null.set_cross(None);
+                let both = [&prefix.given[..], &prefix.null].concat();
+                lm.read_prefix(&mut [&mut self.given, null], &both, count, scratch)
+            }
+            Some(null) => {
+                null.set_cross(None);
+                lm.read_prefix(&mut [null], &prefix.null, prefix.null.len() / d, scratch)?;
+                lm.read_prefix(&mut [&mut self.given], &prefix.given, count, scratch)
+            }
+            None => lm.read_prefix(&mut [&mut self.given], &prefix.given, count, scratch),
+        }
     }
 
     fn set_conditions(&mut self, step: usize) {
@@ -309,7 +359,7 @@ impl Take {
 ///
 /// # Errors
 /// Those of [`generate`](super::generate()).
-pub(super) fn step(
+pub(crate) fn step(
     lm: &DecoderLm,
     takes: &mut [(&mut Take, &mut dyn Guide)],
     scratch: &mut Scratch,

@@ -1,0 +1,91 @@
+//! Sampling codes.
+
+use super::guide::{MusicGenGuide, Plan};
+use super::model::MusicGen;
+use crate::decoder::{Guide, Scratch, Settings, Take, step};
+use crate::error::ModelError;
+
+/// One take in progress, for callers that decode and play while it is computed.
+pub struct Generation {
+    take: Take,
+    guide: MusicGenGuide,
+    scratch: Scratch,
+}
+
+impl Generation {
+    /// A take under a guide that continues `prompt`, whole rows `[n, K]` (or none). Of the settings, `keep` and
+    /// `max_rows` are the model's.
+    ///
+    /// # Errors
+    /// When the settings or the prompt do not fit the model.
+    pub fn new(
+        model: &MusicGen,
+        guide: MusicGenGuide,
+        settings: &Settings,
+        prompt: &[u32],
+    ) -> Result<Self, ModelError> {
+        let keep = Some(model.config().decoder.max_window - 1);
+        let settings = Settings { keep, max_rows: usize::MAX, ..settings.clone() };
+        Ok(Generation { take: Take::new(model.lm(), settings, prompt)?, guide, scratch: Scratch::default() })
+    }
+
+    /// The next complete row of codes after the prompt's, `[K]`; none when the take has its length.
+    ///
+    /// # Errors
+    /// When a step cannot be computed.
+    pub fn next_row(&mut self, model: &MusicGen) -> Result<Option<Vec<u32>>, ModelError> {
+        self.take.next_row(model.lm(), &mut self.guide, &mut self.scratch)
+    }
+
+    /// All complete rows, those of the prompt included, `[rows, K]`.
+    pub fn into_codes(self) -> Vec<u32> {
+        self.take.into_codes(Some(self.guide.frames()))
+    }
+}
+
+/// Samples one take: `plan.frames` rows of codes `[frames, K]`, of which the first are `prompt` (whole rows, or none).
+/// `on_row` is given the number and codes of each new row as soon as all its streams are known.
+///
+/// # Errors
+/// When plan, settings or prompt do not fit the model.
+pub fn generate(
+    model: &MusicGen,
+    plan: &Plan,
+    settings: &Settings,
+    prompt: &[u32],
+    mut on_row: impl FnMut(usize, &[u32]),
+) -> Result<Vec<u32>, ModelError> {
+    let mut row = prompt.len() / model.config().decoder.streams();
+    let mut generation = Generation::new(model, MusicGenGuide::new(model, plan)?, settings, prompt)?;
+    while let Some(codes) = generation.next_row(model)? {
+        on_row(row, &codes);
+        row += 1;
+    }
+    Ok(generation.into_codes())
+}
+
+/// Samples several takes together; they share every reading of the weights, and each is what it would be alone.
+/// `on_row` is given the take's number, and number and codes of each new row. The answer has the rows of each take.
+///
+/// # Errors
+/// As [`generate()`].
+pub fn generate_many(
+    model: &MusicGen,
+    mut takes: Vec<Generation>,
+    mut on_row: impl FnMut(usize, usize, &[u32]),
+) -> Result<Vec<Vec<u32>>, ModelError> {
+    let mut scratch = Scratch::default();
+    loop {
+        for (i, generation) in takes.iter_mut().enumerate() {
+            while let Some((row, codes)) = generation.take.emit_numbered(&mut generation.guide) {
+                on_row(i, row, &codes);
+            }
+        }
+        let mut pairs: Vec<(&mut Take, &mut dyn Guide)> =
+            takes.iter_mut().map(|g| (&mut g.take, &mut g.guide as &mut dyn Guide)).collect();
+        if !step(model.lm(), &mut pairs, &mut scratch)? {
+            break;
+        }
+    }
+    Ok(takes.into_iter().map(Generation::into_codes).collect())
+}
