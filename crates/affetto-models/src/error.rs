@@ -39,4 +39,12 @@ pub enum ModelError {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// A model folder, or a file in it, is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    Folder {
+        /// The folder, the file, or the model's id.
+        path: std::path::PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
 }

@@ -3,6 +3,7 @@
 
 pub mod decoder;
 pub mod error;
+pub mod folder;
 mod json;
 pub mod minilm;
 pub mod musicgen;
@@ -10,3 +11,4 @@ pub mod musicnn;
 pub mod t5;
 
 pub use error::ModelError;
+pub use folder::ModelFolder;
