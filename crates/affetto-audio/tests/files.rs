@@ -2,8 +2,8 @@
 
 use std::io::Cursor;
 
-use affetto_audio::encode::{WavHeader, write_wav_samples};
-use affetto_audio::{AudioBuffer, AudioError, SampleFormat, decode_reader, resample, write_flac, write_wav};
+use affetto_audio::encode::{WavHeader, write_flac_tagged, write_wav_samples, write_wav_tagged};
+use affetto_audio::{AudioBuffer, AudioError, SampleFormat, Tags, decode_reader, resample, write_flac, write_wav};
 
 fn tone(rate: u32, frames: usize) -> AudioBuffer {
     let wave = |hz: f32| {
@@ -42,10 +42,33 @@ fn wav_and_flac_come_back() {
 }
 
 #[test]
+fn tags_follow_the_samples_and_change_none() {
+    let audio = AudioBuffer { channels: vec![tone(8000, 333).channels.remove(0)], sample_rate: 8000 };
+    for comment in ["odd", "even"] {
+        let tags = Tags { software: "affetto".into(), copyright: "CC-BY-NC 4.0".into(), comment: comment.into() };
+        let (mut plain, mut wav, mut flac) = (Vec::new(), Vec::new(), Vec::new());
+        write_wav(&mut plain, &audio, SampleFormat::Pcm24).unwrap();
+        write_wav_tagged(&mut wav, &audio, SampleFormat::Pcm24, &tags).unwrap();
+        assert_eq!(wav[8..plain.len()], plain[8..], "the tags come after the samples");
+        assert_eq!(u32::from_le_bytes(wav[4..8].try_into().unwrap()) as usize, wav.len() - 8);
+        assert!(wav.len() % 2 == 0 && wav[plain.len()..].starts_with(b"LIST"));
+        write_flac_tagged(&mut flac, &audio, SampleFormat::Pcm24, &tags).unwrap();
+        for (bytes, name) in [(wav, "a.wav"), (flac, "a.flac")] {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            assert!(text.contains("CC-BY-NC 4.0") && text.contains(comment), "{name}");
+            let back = decode_reader(Cursor::new(bytes), name, 10.0).unwrap();
+            assert!(worst(&audio, &back) <= 1.0 / 8_388_608.0, "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_streamed_wav_is_readable() {
     let audio = tone(8000, 4000);
     let mut bytes = Vec::new();
-    WavHeader { sample_rate: 8000, channels: 2, format: SampleFormat::Pcm16, frames: None }.write(&mut bytes).unwrap();
+    WavHeader { sample_rate: 8000, channels: 2, format: SampleFormat::Pcm16, frames: None, trailing: 0 }
+        .write(&mut bytes)
+        .unwrap();
     write_wav_samples(&mut bytes, &audio, SampleFormat::Pcm16).unwrap();
     let back = decode_reader(Cursor::new(bytes), "-", 10.0).unwrap();
     assert!(worst(&audio, &back) <= 1.0 / 32_768.0);

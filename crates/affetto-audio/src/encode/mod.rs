@@ -3,8 +3,20 @@
 mod flac;
 mod wav;
 
-pub use flac::write_flac;
-pub use wav::{WavHeader, write_wav, write_wav_samples};
+pub use flac::{write_flac, write_flac_tagged};
+pub use wav::{WavHeader, list_info, wav_ending, write_wav, write_wav_samples, write_wav_tagged};
+
+/// What a sound file says of itself, besides its samples. Empty texts are left out; without any, no bytes are added.
+/// Each text is at most some thousand bytes long.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// The program that made the file.
+    pub software: String,
+    /// Licences.
+    pub copyright: String,
+    /// Anything else.
+    pub comment: String,
+}
 
 /// How a sample is stored in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{SampleFormat, quantize};
+use super::{SampleFormat, Tags, quantize};
 use crate::{AudioBuffer, AudioError, Result};
 
 /// The header of a WAV file whose samples follow.
@@ -17,6 +17,8 @@ pub struct WavHeader {
     /// Number of frames; `None` when not known yet (a stream): the sizes are then `u32::MAX`,
     /// which players read as "until the end".
     pub frames: Option<u64>,
+    /// Bytes that follow the samples (and their pad byte): a [`list_info`] chunk, or 0.
+    pub trailing: u32,
 }
 
 impl WavHeader {
@@ -32,7 +34,7 @@ impl WavHeader {
             None => (u32::MAX, u32::MAX, u32::MAX),
             Some(frames) => {
                 let data = frames.checked_mul(u64::from(block));
-                let riff = data.and_then(|d| d.checked_add(head + (d & 1)));
+                let riff = data.and_then(|d| d.checked_add(head + (d & 1) + u64::from(self.trailing)));
                 match (riff.map(u32::try_from), data.map(|d| d as u32)) {
                     (Some(Ok(riff)), Some(data)) => (riff, data, frames as u32),
                     _ => {
@@ -98,11 +100,52 @@ pub fn write_wav_samples(mut out: impl Write, audio: &AudioBuffer, format: Sampl
     Ok(())
 }
 
+/// The bytes that end a WAV file of `frames` frames after its samples: the pad byte, where their number is odd, and the
+/// chunk of its [`tags`](Tags).
+pub fn wav_ending(frames: u64, channels: u16, format: SampleFormat, tags: &Tags) -> Vec<u8> {
+    let bytes = frames.wrapping_mul(u64::from(channels) * u64::from(format.bits() / 8));
+    let mut ending = vec![0; (bytes & 1) as usize];
+    ending.extend(list_info(tags));
+    ending
+}
+
+/// A `LIST` chunk of type `INFO` that holds the tags; nothing where there are none.
+pub fn list_info(tags: &Tags) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (id, text) in [(b"ISFT", &tags.software), (b"ICOP", &tags.copyright), (b"ICMT", &tags.comment)] {
+        if text.is_empty() {
+            continue;
+        }
+        body.extend_from_slice(id);
+        // The text ends in a zero byte, which counts, and is padded to an even length.
+        body.extend_from_slice(&(text.len() as u32 + 1).to_le_bytes());
+        body.extend_from_slice(text.as_bytes());
+        body.extend_from_slice(&[0, 0][..2 - text.len() % 2]);
+    }
+    if body.is_empty() {
+        return body;
+    }
+    let mut chunk = Vec::with_capacity(body.len() + 12);
+    chunk.extend_from_slice(b"LIST");
+    chunk.extend_from_slice(&(body.len() as u32 + 4).to_le_bytes());
+    chunk.extend_from_slice(b"INFO");
+    chunk.extend(body);
+    chunk
+}
+
 /// Writes a whole WAV file. No seeking: the sizes are known beforehand.
 ///
 /// # Errors
 /// No channels, more than 65,535 channels, 4 GiB or more of samples; whatever `out` says.
-pub fn write_wav(mut out: impl Write, audio: &AudioBuffer, format: SampleFormat) -> Result<()> {
+pub fn write_wav(out: impl Write, audio: &AudioBuffer, format: SampleFormat) -> Result<()> {
+    write_wav_tagged(out, audio, format, &Tags::default())
+}
+
+/// [`write_wav`], with tags after the samples.
+///
+/// # Errors
+/// As [`write_wav`].
+pub fn write_wav_tagged(mut out: impl Write, audio: &AudioBuffer, format: SampleFormat, tags: &Tags) -> Result<()> {
     let channels = u16::try_from(audio.channels.len()).ok().filter(|&c| c > 0 && c <= 4096);
     let Some(channels) = channels else {
         return Err(AudioError::Format {
@@ -111,13 +154,11 @@ pub fn write_wav(mut out: impl Write, audio: &AudioBuffer, format: SampleFormat)
             remedy: "mix down to mono or stereo",
         });
     };
-    let frames = audio.frames();
-    WavHeader { sample_rate: audio.sample_rate, channels, format, frames: Some(frames as u64) }.write(&mut out)?;
+    let frames = audio.frames() as u64;
+    let trailing = list_info(tags).len() as u32;
+    WavHeader { sample_rate: audio.sample_rate, channels, format, frames: Some(frames), trailing }.write(&mut out)?;
     write_wav_samples(&mut out, audio, format)?;
-    let bytes = frames * usize::from(channels) * usize::from(format.bits() / 8);
-    if bytes % 2 == 1 {
-        out.write_all(&[0])?;
-    }
+    out.write_all(&wav_ending(frames, channels, format, tags))?;
     out.flush()?;
     Ok(())
 }
