@@ -97,6 +97,7 @@ fn unsupported_values_are_named_with_what_was_expected_and_found() {
     refuse("text", &["decoder", "hidden_size"], json!(33), "a multiple of 4 heads");
     refuse("text", &["decoder", "hidden_size"], json!(0), "a whole number from 1");
     refuse("text", &["decoder", "num_hidden_layers"], json!(1u64 << 60), "a whole number from 1 to 256");
+    refuse("text", &["decoder", "max_position_embeddings"], json!(9), "at least 10");
     refuse("text", &["decoder", "pad_token_id"], json!(0), "32");
     refuse("text", &["decoder", "audio_channels"], json!(3), "from 1 to 2");
     refuse("stereo", &["decoder", "num_codebooks"], json!(7), "even");

@@ -7,7 +7,8 @@ use affetto_engine::sampling::StreamSampling;
 use super::config::DecoderConfig;
 use super::forward::Scratch;
 use super::lm::DecoderLm;
-use super::take::{Conditions, Prefix, Progress, Take, step};
+use super::progress::Progress;
+use super::take::{Conditions, Prefix, Take, step};
 use crate::error::ModelError;
 
 /// What steers a take while it is sampled. Everything it is told of is in [`Progress`].

@@ -10,6 +10,7 @@ mod forward;
 pub mod generate;
 mod lane;
 mod lm;
+mod progress;
 mod take;
 
 pub use config::{Angles, DecoderConfig, Variant};
@@ -18,5 +19,6 @@ pub use forward::{Answers, Logits, Scratch};
 pub use generate::{Guide, Settings, generate, generate_many};
 pub use lane::Lane;
 pub use lm::DecoderLm;
+pub use progress::Progress;
 pub(crate) use take::step;
-pub use take::{Conditions, Prefix, Progress, Take};
+pub use take::{Conditions, Prefix, Take};

@@ -10,6 +10,7 @@ use super::forward::{Answers, Logits, Scratch};
 use super::generate::{Guide, Settings};
 use super::lane::Lane;
 use super::lm::DecoderLm;
+use super::progress::Progress;
 use crate::error::ModelError;
 
 /// What both branches of guidance attend to.
@@ -31,58 +32,8 @@ pub struct Prefix {
     pub null: Vec<f32>,
 }
 
-/// What is known of a take's rows.
-#[derive(Debug, Clone)]
-pub struct Progress {
-    streams: usize,
-    /// Codes by row; `UNKNOWN` where not yet sampled.
-    codes: Vec<u32>,
-    complete: usize,
-    step: usize,
-}
-
-const UNKNOWN: u32 = u32::MAX;
-
-impl Progress {
-    fn new(streams: usize, prompt: &[u32]) -> Self {
-        let rows = prompt.len() / streams;
-        Progress { streams, codes: prompt.to_vec(), complete: rows, step: 0 }
-    }
-
-    /// The code of a stream in a row, if it is known.
-    pub fn code(&self, row: usize, stream: usize) -> Option<u32> {
-        debug_assert!(stream < self.streams);
-        self.codes.get(row.checked_mul(self.streams)? + stream).copied().filter(|&code| code != UNKNOWN)
-    }
-
-    /// Rows, from the first, of which all codes are known.
-    pub fn complete(&self) -> usize {
-        self.complete
-    }
-
-    /// All codes of a complete row.
-    pub fn row(&self, row: usize) -> Option<&[u32]> {
-        (row < self.complete).then(|| &self.codes[row * self.streams..(row + 1) * self.streams])
-    }
-
-    /// The step about to be read; its answer gives, of a stream with delay 0, the code of the row of this number.
-    pub fn step(&self) -> usize {
-        self.step
-    }
-
-    fn set(&mut self, row: usize, stream: usize, code: u32) {
-        let end = (row + 1) * self.streams;
-        if self.codes.len() < end {
-            self.codes.resize(end, UNKNOWN);
-        }
-        self.codes[row * self.streams + stream] = code;
-        while self.codes.len() > self.complete * self.streams
-            && !self.codes[self.complete * self.streams..(self.complete + 1) * self.streams].contains(&UNKNOWN)
-        {
-            self.complete += 1;
-        }
-    }
-}
+/// Steps read at once at most.
+const PORTION: usize = 256;
 
 /// One take in progress. [`generate`](super::generate()) drives it; a caller that plays while it composes may drive it
 /// itself, row by row, with [`next_row`](Self::next_row).
@@ -262,9 +213,9 @@ impl Take {
         self.read_prefix(lm, scratch)?;
         let mut at = self.first + self.given.steps();
         while at < now {
-            // As many steps at once as share their conditions.
-            let next =
-                self.history.iter().map(|(from, _)| *from).filter(|&from| from > at).min().unwrap_or(now).min(now);
+            // As many steps at once as share their conditions, in portions that bound the memory.
+            let change = self.history.iter().map(|(from, _)| *from).filter(|&from| from > at).min().unwrap_or(now);
+            let next = change.min(now).min(at + PORTION);
             let codes = self.inputs(at..next);
             self.set_conditions(at);
             let mut lanes: Vec<&mut Lane> = std::iter::once(&mut self.given).chain(self.null.as_mut()).collect();

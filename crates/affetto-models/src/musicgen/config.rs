@@ -93,6 +93,10 @@ impl MusicGenConfig {
         // The network reads one step for each row and delay; the last answer needs none after it.
         let window = WINDOW_SECONDS * frame_rate + reach;
         let positions = part.size("max_position_embeddings", 2048, 1 << 24)?;
+        if positions < 2 * (reach + 2) {
+            let expected = format!("at least {}", 2 * (reach + 2));
+            return Err(part.wrong("max_position_embeddings", expected, &positions.into()));
+        }
         let decoder = DecoderConfig {
             vocab_sizes: vec![vocab; streams],
             delays,

@@ -1,0 +1,54 @@
+//! What is known of a take's rows while it is sampled.
+
+/// What is known of a take's rows.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    pub(super) streams: usize,
+    /// Codes by row; `UNKNOWN` where not yet sampled.
+    pub(super) codes: Vec<u32>,
+    pub(super) complete: usize,
+    pub(super) step: usize,
+}
+
+const UNKNOWN: u32 = u32::MAX;
+
+impl Progress {
+    pub(super) fn new(streams: usize, prompt: &[u32]) -> Self {
+        let rows = prompt.len() / streams;
+        Progress { streams, codes: prompt.to_vec(), complete: rows, step: 0 }
+    }
+
+    /// The code of a stream in a row, if it is known.
+    pub fn code(&self, row: usize, stream: usize) -> Option<u32> {
+        debug_assert!(stream < self.streams);
+        self.codes.get(row.checked_mul(self.streams)? + stream).copied().filter(|&code| code != UNKNOWN)
+    }
+
+    /// Rows, from the first, of which all codes are known.
+    pub fn complete(&self) -> usize {
+        self.complete
+    }
+
+    /// All codes of a complete row.
+    pub fn row(&self, row: usize) -> Option<&[u32]> {
+        (row < self.complete).then(|| &self.codes[row * self.streams..(row + 1) * self.streams])
+    }
+
+    /// The step about to be read; its answer gives, of a stream with delay 0, the code of the row of this number.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    pub(super) fn set(&mut self, row: usize, stream: usize, code: u32) {
+        let end = (row + 1) * self.streams;
+        if self.codes.len() < end {
+            self.codes.resize(end, UNKNOWN);
+        }
+        self.codes[row * self.streams + stream] = code;
+        while self.codes.len() > self.complete * self.streams
+            && !self.codes[self.complete * self.streams..(self.complete + 1) * self.streams].contains(&UNKNOWN)
+        {
+            self.complete += 1;
+        }
+    }
+}
