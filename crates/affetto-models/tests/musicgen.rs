@@ -236,6 +236,24 @@ fn continuing_equals_one_go_across_windows() {
             assert_eq!(codes, whole, "{name} continued after {rows} rows");
             assert_eq!(first, (rows < 150).then_some(rows));
         }
+        // A take that ended goes on as if it had not, though its last codes knew of the end.
+        let mut knew = 0;
+        for rows in [1, 2, 5, 63, 70, 120, 150] {
+            let short = Plan { frames: rows, ..plan.clone() };
+            let ended = generate(&model, &short, &greedy(), &[], |_, _| ()).unwrap();
+            knew += usize::from(ended != whole[..ended.len()]);
+            let guide = MusicGenGuide::new(&model, &plan).unwrap();
+            let mut resumed = Generation::resume(&model, guide, &greedy(), &ended).unwrap();
+            let kept = resumed.complete();
+            assert!(kept + config.codebooks() >= rows + 2 || rows < config.codebooks(), "{kept} of {rows} rows");
+            let mut tail = Vec::new();
+            while let Some(row) = resumed.next_row(&model).unwrap() {
+                tail.extend(row);
+            }
+            assert_eq!(tail, whole[kept * streams..], "{name} resumed after {rows} rows");
+            assert_eq!(resumed.into_codes(), whole);
+        }
+        assert!(knew > 0, "{name}: no end changed a code, so this test shows nothing");
         // The text that changes is heard, and only from its row on.
         let one = Plan { texts: plan.texts[..1].to_vec(), ..plan.clone() };
         let same = generate(&model, &one, &greedy(), &[], |_, _| ()).unwrap();

@@ -18,6 +18,21 @@ impl Progress {
         Progress { streams, codes: prompt.to_vec(), complete: rows, step: 0 }
     }
 
+    /// Forgets the codes of an ended take that were sampled after its end had been read. The first step to read it is
+    /// the one after the last row was read on the stream with the shortest delay.
+    pub(super) fn forget_after_end(&mut self, delays: &[usize]) {
+        let rows = self.complete;
+        let least = delays.iter().copied().min().unwrap_or(0);
+        for row in 0..rows {
+            for (stream, delay) in delays.iter().enumerate() {
+                if row + delay > rows + least {
+                    self.codes[row * self.streams + stream] = UNKNOWN;
+                    self.complete = self.complete.min(row);
+                }
+            }
+        }
+    }
+
     /// The code of a stream in a row, if it is known.
     pub fn code(&self, row: usize, stream: usize) -> Option<u32> {
         debug_assert!(stream < self.streams);

@@ -108,6 +108,19 @@ impl Take {
         })
     }
 
+    /// A take that goes on where another one, of these rows, ended. The last codes of streams with a delay were sampled
+    /// when the network had already read that there are no more rows; they are sampled anew, so that the take is what
+    /// it would have been in one go. [`next_row`](Self::next_row) begins with the first of their rows.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn resume(lm: &DecoderLm, settings: Settings, rows: &[u32]) -> Result<Self, ModelError> {
+        let mut take = Take::new(lm, settings, rows)?;
+        take.progress.forget_after_end(&lm.config().delays);
+        take.emitted = take.progress.complete;
+        Ok(take)
+    }
+
     /// What is known of the rows.
     pub fn progress(&self) -> &Progress {
         &self.progress

@@ -24,9 +24,31 @@ impl Generation {
         settings: &Settings,
         prompt: &[u32],
     ) -> Result<Self, ModelError> {
-        let keep = Some(model.config().decoder.max_window - 1);
-        let settings = Settings { keep, max_rows: usize::MAX, ..settings.clone() };
-        Ok(Generation { take: Take::new(model.lm(), settings, prompt)?, guide, scratch: Scratch::default() })
+        let take = Take::new(model.lm(), own(model, settings), prompt)?;
+        Ok(Generation { take, guide, scratch: Scratch::default() })
+    }
+
+    /// A take that goes on where an ended take of these rows stopped, as if it had been made in one go under this guide
+    /// and these settings: of the last rows (as many as the longest delay, less one) the codes that knew of the end
+    /// are sampled anew, and [`next_row`](Self::next_row) begins with them. Codes that come from audio are kept whole
+    /// by [`new`](Self::new).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn resume(
+        model: &MusicGen,
+        guide: MusicGenGuide,
+        settings: &Settings,
+        codes: &[u32],
+    ) -> Result<Self, ModelError> {
+        let take = Take::resume(model.lm(), own(model, settings), codes)?;
+        Ok(Generation { take, guide, scratch: Scratch::default() })
+    }
+
+    /// Complete rows so far, those of the prompt included: the number of the row that [`next_row`](Self::next_row) gives
+    /// next is not above it.
+    pub fn complete(&self) -> usize {
+        self.take.progress().complete()
     }
 
     /// The next complete row of codes after the prompt's, `[K]`; none when the take has its length.
@@ -41,6 +63,12 @@ impl Generation {
     pub fn into_codes(self) -> Vec<u32> {
         self.take.into_codes(Some(self.guide.frames()))
     }
+}
+
+/// The settings with what is the model's.
+fn own(model: &MusicGen, settings: &Settings) -> Settings {
+    let keep = Some(model.config().decoder.max_window - 1);
+    Settings { keep, max_rows: usize::MAX, ..settings.clone() }
 }
 
 /// Samples one take: `plan.frames` rows of codes `[frames, K]`, of which the first are `prompt` (whole rows, or none).
