@@ -160,3 +160,43 @@ fn plans_that_do_not_fit_the_model_are_errors() {
     let still = Some(Melody { chroma: vec![0.0; 12], frame_rate: 0.0 });
     assert!(run(&model, &plan(Vec::new(), still)).unwrap().contains("frames a second"));
 }
+
+/// Every place in a value, as the keys that lead to it.
+fn places(value: &Value, path: &mut Vec<String>, out: &mut Vec<Vec<String>>) {
+    if let Some(object) = value.as_object() {
+        for (key, value) in object {
+            path.push(key.clone());
+            out.push(path.clone());
+            places(value, path, out);
+            path.pop();
+        }
+    }
+}
+
+#[test]
+fn no_value_anywhere_makes_loading_panic_or_a_message_of_many_lines() {
+    for name in ["text", "melody"] {
+        let (config, checkpoint) = (config(name), open(name));
+        let mut all = Vec::new();
+        places(&config, &mut Vec::new(), &mut all);
+        let odd =
+            [json!(null), json!(-1), json!(0), json!(3), json!(1e300), json!(u64::MAX), json!("\n\"x"), json!([])];
+        let (mut loaded, mut refused) = (0, 0);
+        for place in &all {
+            for value in &odd {
+                let mut json = config.clone();
+                *json.pointer_mut(&format!("/{}", place.join("/"))).unwrap() = value.clone();
+                let model = MusicGenConfig::from_json(&json)
+                    .and_then(|config| MusicGen::load(&checkpoint, &config, Precision::F32));
+                match model {
+                    Ok(_) => loaded += 1,
+                    Err(e) => {
+                        refused += 1;
+                        assert_eq!(e.to_string().lines().count(), 1, "{place:?} = {value}: {e}");
+                    }
+                }
+            }
+        }
+        assert!(loaded > 100 && refused > 100, "{loaded} loaded, {refused} refused");
+    }
+}
