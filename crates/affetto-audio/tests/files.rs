@@ -75,6 +75,23 @@ fn a_streamed_wav_is_readable() {
 }
 
 #[test]
+fn a_long_wav_is_refused_by_its_head() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("long.wav");
+    let header = |frames| WavHeader { sample_rate: 8000, channels: 2, format: SampleFormat::Pcm16, frames, trailing: 0 };
+    let mut bytes = Vec::new();
+    header(Some(8000 * 60)).write(&mut bytes).unwrap();
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(affetto_audio::decode::check_length(&path, 10.0).is_ok(), "cut short: there are no samples");
+    std::fs::File::options().append(true).open(&path).unwrap().set_len(44 + 8000 * 60 * 4).unwrap();
+    assert!(matches!(affetto_audio::decode::check_length(&path, 10.0), Err(AudioError::TooLong { .. })));
+    assert!(affetto_audio::decode::check_length(&path, 60.0).is_ok());
+    std::fs::write(&path, b"RIFF0000WAVEfmt ").unwrap();
+    assert!(affetto_audio::decode::check_length(&path, 10.0).is_ok(), "the decoder will say what is wrong");
+    assert!(affetto_audio::decode::check_length(folder.path().join("none"), 10.0).is_err());
+}
+
+#[test]
 fn bad_files_are_errors_not_panics() {
     assert!(matches!(decode_reader(Cursor::new(vec![]), "x.wav", 1.0), Err(AudioError::Decode { .. })));
     assert!(decode_reader(Cursor::new(vec![7u8; 5000]), "x.mp3", 1.0).is_err());

@@ -37,12 +37,14 @@ const GENERATE_EXAMPLES: &str = "\
 Examples:
   affetto generate \"a quiet piano at dusk\" --emotion 0.3,-0.6 -o dusk.wav -o dusk.mid
   affetto generate \"film score\" --emotion \"0:-0.6,-0.4 15:0.1,0.2 30:0.8,0.7\" -o arc.flac
-  affetto generate \"waltz for two\" --emotion serene --meter 3/4 --instruments piano,violin";
+  affetto generate \"waltz for two\" --emotion serene --meter 3/4 --instruments piano,violin
+  affetto generate \"0: calm piano | 20: drums enter\" --model DIR --quantize int8 -o beat.wav";
 
 /// `affetto generate`.
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
-    /// What the music shall be, in a few English words
+    /// What the music shall be, in a few English words; for MusicGen models also along time:
+    /// "0: calm piano | 20: drums enter"
     pub prompt: String,
     /// Valence,arousal from -1 to 1 (0.3,-0.6), a word (serene), or a curve (0:-0.6,-0.4 30:0.8,0.7);
     /// without it the prompt's words are read for feeling
@@ -55,7 +57,7 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub seed: Option<u64>,
     /// File to write: .wav, .flac, .mid, .musicxml or .json; may be repeated; - streams a WAV to
-    /// standard output [default: affetto-SEED.wav and .mid]
+    /// standard output [default: affetto-SEED.wav, and .mid where there are notes]
     #[arg(short, long, value_name = "FILE")]
     pub output: Vec<PathBuf>,
     /// Replace files that are there
@@ -66,6 +68,8 @@ pub struct GenerateArgs {
     pub count: u16,
     #[command(flatten)]
     pub music: MusicArgs,
+    #[command(flatten)]
+    pub model: ModelArgs,
     #[command(flatten)]
     pub sampling: SamplingArgs,
     /// How samples are stored: s16, s24 or f32
@@ -100,6 +104,25 @@ pub struct MusicArgs {
     /// Distinct note onsets per second
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub density: Option<f32>,
+}
+
+/// Which model, and what only MusicGen models take.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "MusicGen models")]
+pub struct ModelArgs {
+    /// A MusicGen model in place of the one that ships: a folder in Hugging Face's or audiocraft's
+    /// layout, or an id in the Hugging Face cache, such as facebook/musicgen-small
+    #[arg(long, value_name = "DIR|ID")]
+    pub model: Option<String>,
+    /// How its weights are held: none, bf16, int8 or int4 [default: as they are stored]
+    #[arg(long, value_name = "FORM")]
+    pub quantize: Option<String>,
+    /// Melody to follow (melody models): sound, MIDI or MusicXML; it begins anew where it ends
+    #[arg(long, value_name = "FILE")]
+    pub melody: Option<PathBuf>,
+    /// What the music begins with: sound, or the .json of an earlier take; --duration counts it in
+    #[arg(long = "continue", value_name = "FILE")]
+    pub continue_from: Option<PathBuf>,
 }
 
 /// How the model picks notes.
@@ -160,16 +183,33 @@ pub enum ModelsCommand {
         #[command(flatten)]
         assets: AssetArgs,
     },
-    /// Show one model's card
+    /// Show one model: its card, or sizes, streams, rate and licence of a MusicGen model
     Info {
-        /// The model's name, as `models list` shows it
+        /// A name that `models list` shows, a model folder, or an id in the Hugging Face cache
         name: String,
+        /// Also every tensor's shape (of a MusicGen model)
+        #[arg(long)]
+        tensors: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         assets: AssetArgs,
     },
+    /// Store a MusicGen model quantised: smaller, and faster to load
+    Quantize(QuantizeArgs),
+}
+
+/// `affetto models quantize`.
+#[derive(Debug, Args)]
+pub struct QuantizeArgs {
+    /// The model: a folder, or an id in the Hugging Face cache
+    pub input: String,
+    /// The folder to make
+    pub output: PathBuf,
+    /// How the weights shall be stored: bf16, int8 or int4
+    #[arg(long, value_name = "FORM", default_value = "int8")]
+    pub quantize: String,
 }
 
 /// `affetto bench`.
@@ -250,13 +290,22 @@ impl JudgePart {
 /// `affetto bench speed`.
 #[derive(Debug, Args)]
 pub struct SpeedArgs {
+    /// Measure a MusicGen model instead: a folder, or an id in the Hugging Face cache
+    #[arg(long, value_name = "DIR|ID")]
+    pub model: Option<String>,
+    /// How its weights are held: none, bf16, int8 or int4 [default: as they are stored]
+    #[arg(long, value_name = "FORM", requires = "model")]
+    pub quantize: Option<String>,
+    /// Steps of its decoder [default: 60; the table also shows 1500]
+    #[arg(long, value_name = "N", requires = "model", value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    pub steps: Option<u32>,
     /// Number of runs
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub runs: u16,
     /// Seconds of music in each run
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
     pub duration: f64,
-    /// Threads to use [default: one for each core]
+    /// Threads to use [default: one for each core; two for a MusicGen model]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), allow_hyphen_values = true)]
     pub threads: Option<u16>,
     /// Print JSON

@@ -1,17 +1,28 @@
 //! `affetto generate`.
 
-use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+mod describe;
+mod targets;
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::path::PathBuf;
 use std::time::Instant;
 
-use affetto::{EmotionFrom, Prompt, SaveOptions, Studio, Take, TakeSummary, names};
+use affetto::{
+    Assets, Continuation, Emotion, Family, Melody, ModelOptions, Prompt, SaveOptions, Studio, Take, TakeSummary,
+    Timings, names,
+};
 use serde::Serialize;
 
-use crate::args::{GenerateArgs, SamplingArgs};
+use self::describe::describe;
+use self::targets::Targets;
+use crate::args::{GenerateArgs, ModelArgs, SamplingArgs};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::{memory, output, signals};
+
+/// Names by which `--model` means the model that ships.
+const SHIPPED: [&str; 2] = ["affetto-score", "score"];
 
 /// What `--json` prints for a take.
 #[derive(Serialize)]
@@ -21,6 +32,8 @@ struct Report {
     files: Vec<String>,
     seconds_taken: f64,
     peak_memory_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timings: Option<Timings>,
 }
 
 /// What `--json` prints for several takes.
@@ -31,49 +44,56 @@ struct Reports<'a> {
 
 /// Makes the takes.
 pub fn run(args: &GenerateArgs, started: Instant) -> Result<(), Failure> {
-    let mut prompt = prompt_of(args)?;
-    let assets = args.assets.open()?;
-    if let Some(text) = &args.emotion {
-        let lexicon = affetto::read_lexicon(&assets)?;
+    let family = args.model.family();
+    let mut prompt = prompt_of(args, family)?;
+    let source = Source::of(args, family)?;
+    if let (Some(text), Source::Shipped(assets)) = (&args.emotion, &source) {
+        let lexicon = affetto::read_lexicon(assets)?;
         prompt = prompt.emotion(lexicon.read(text).map_err(affetto::Error::from)?);
     }
     let seed = args.seed.unwrap_or_else(affetto::draw_seed);
-    let targets = Targets::of(args, seed)?;
+    let targets = Targets::of(args, family, seed)?;
     let options = SaveOptions { force: args.force, sample_format: args.sample_format };
     affetto::check_paths(&targets.files.concat(), &options)?;
+    family.check_formats(&targets.files.concat())?;
+    let prompt = with_files(prompt, &args.model)?;
 
-    let mut progress = Progress::new(args.quiet);
-    let mut studio = Studio::with_assets(assets, args.sampling.threads.map_or(0, usize::from))?;
+    let progress = RefCell::new(Progress::new(args.quiet));
+    let mut studio = source.open(args.sampling.threads.map_or(0, usize::from))?;
+    if targets.stream {
+        let stream = studio.stream(&prompt.seed(seed))?;
+        let mut out = std::io::stdout().lock();
+        let take = stream
+            .write_wav(&mut out, args.sample_format, &mut |share| progress.borrow_mut().show("composing", share))?;
+        out.flush()?;
+        signals::held_back(|| take.save(&targets.files[0], &options))?;
+        progress.borrow_mut().finish();
+        if !args.quiet {
+            output::note(&describe(&take, &shown(&targets.files[0]), started.elapsed().as_secs_f64()));
+        }
+        return Ok(());
+    }
+
+    let prompts: Vec<Prompt> = (0..u64::from(args.count)).map(|i| prompt.clone().seed(seed.wrapping_add(i))).collect();
     let mut reports = Vec::new();
     let mut begun = started;
-    for (i, files) in (0u64..).zip(&targets.files) {
-        let prompt = prompt.clone().seed(seed.wrapping_add(i));
-        let take = studio.generate_with(&prompt, &mut |share| progress.show("composing", share))?;
-        progress.show("rendering", 1.0);
-        if targets.stream || files.iter().any(|f| affetto::Format::of(f).is_ok_and(affetto::Format::is_sound)) {
-            take.audio()?;
-        }
+    let mut done = |i: usize, take: Take| -> Result<(), Failure> {
+        let files = &targets.files[i];
+        progress.borrow_mut().show("rendering", 1.0);
         signals::held_back(|| take.save(files, &options))?;
-        progress.finish();
+        progress.borrow_mut().finish();
         let seconds_taken = begun.elapsed().as_secs_f64();
         begun = Instant::now();
-        if targets.stream {
-            let mut out = std::io::stdout().lock();
-            take.write_wav(&mut out, args.sample_format)?;
-            out.flush()?;
-        }
-        let names = files.iter().map(|f| f.display().to_string()).collect();
+        let files = shown(files);
         if args.json {
-            let summary = take.summary().clone();
-            reports.push(Report { summary, files: names, seconds_taken, peak_memory_bytes: memory::peak_bytes() });
+            let (summary, timings) = (take.summary().clone(), take.timings());
+            reports.push(Report { summary, files, seconds_taken, peak_memory_bytes: memory::peak_bytes(), timings });
         } else if !args.quiet {
-            let text = describe(&take, &names, seconds_taken);
-            match targets.stream {
-                true => output::note(&text),
-                false => output::line(&text)?,
-            }
+            output::line(&describe(&take, &files, seconds_taken))?;
         }
-    }
+        Ok(())
+    };
+    studio.generate_many(&prompts, &mut |share| progress.borrow_mut().show("composing", share), &mut done)?;
     match reports.as_slice() {
         _ if !args.json => Ok(()),
         [one] => output::json(one),
@@ -81,8 +101,57 @@ pub fn run(args: &GenerateArgs, started: Instant) -> Result<(), Failure> {
     }
 }
 
-/// The prompt, all but its feeling, checked.
-fn prompt_of(args: &GenerateArgs) -> Result<Prompt, Failure> {
+/// Paths as they are printed.
+fn shown(files: &[PathBuf]) -> Vec<String> {
+    files.iter().map(|file| file.display().to_string()).collect()
+}
+
+/// Where the models come from.
+enum Source<'a> {
+    Shipped(Assets),
+    Named(&'a str, ModelOptions),
+}
+
+impl<'a> Source<'a> {
+    fn of(args: &'a GenerateArgs, family: Family) -> Result<Source<'a>, Failure> {
+        let Some(model) = args.model.model.as_deref().filter(|_| family == Family::MusicGen) else {
+            if args.model.quantize.is_some() {
+                return Err(Failure::usage("--quantize is for MusicGen models; name one with --model"));
+            }
+            return Ok(Source::Shipped(args.assets.open()?));
+        };
+        if args.assets.assets.is_some() {
+            return Err(Failure::usage("--assets names the models that ship, --model another; leave out one of them"));
+        }
+        Ok(Source::Named(model, args.model.options()?))
+    }
+
+    fn open(self, threads: usize) -> affetto::Result<Studio> {
+        match self {
+            Source::Shipped(assets) => Studio::with_assets(assets, threads),
+            Source::Named(model, options) => Studio::open_model(model, &ModelOptions { threads, ..options }),
+        }
+    }
+}
+
+impl ModelArgs {
+    /// The family meant.
+    fn family(&self) -> Family {
+        match self.model.as_deref() {
+            None => Family::Score,
+            Some(name) if SHIPPED.contains(&name) => Family::Score,
+            Some(_) => Family::MusicGen,
+        }
+    }
+
+    fn options(&self) -> Result<ModelOptions, Failure> {
+        let quantize = self.quantize.as_deref().map(affetto::parse_precision).transpose()?;
+        Ok(ModelOptions { quantize, threads: 0 })
+    }
+}
+
+/// The prompt, all but its feeling and its files, checked.
+fn prompt_of(args: &GenerateArgs, family: Family) -> Result<Prompt, Failure> {
     let mut prompt = Prompt::new(&args.prompt).duration_seconds(args.duration);
     let music = &args.music;
     if let Some(bpm) = music.tempo {
@@ -100,8 +169,30 @@ fn prompt_of(args: &GenerateArgs) -> Result<Prompt, Failure> {
     if let Some(density) = music.density {
         prompt = prompt.density(density);
     }
+    if args.emotion.is_some() && family == Family::MusicGen {
+        // Whatever it is, it is refused.
+        prompt = prompt.emotion(Emotion { valence: 0.0, arousal: 0.0 });
+    }
     let prompt = with_sampling(prompt, &args.sampling);
-    prompt.check()?;
+    prompt.check_for(family)?;
+    if family == Family::Score {
+        for (file, flag) in [(&args.model.melody, "--melody"), (&args.model.continue_from, "--continue")] {
+            if file.is_some() {
+                return Err(Failure::usage(format!("{flag} is for MusicGen models; name one with --model")));
+            }
+        }
+    }
+    Ok(prompt)
+}
+
+/// A prompt with the files it works from.
+fn with_files(mut prompt: Prompt, model: &ModelArgs) -> Result<Prompt, Failure> {
+    if let Some(file) = &model.melody {
+        prompt = prompt.melody(Melody::read(file)?);
+    }
+    if let Some(file) = &model.continue_from {
+        prompt = prompt.continue_from(Continuation::read(file)?);
+    }
     Ok(prompt)
 }
 
@@ -120,106 +211,4 @@ pub fn with_sampling(mut prompt: Prompt, sampling: &SamplingArgs) -> Prompt {
         prompt = prompt.top_p(share);
     }
     prompt
-}
-
-/// Where the takes go.
-struct Targets {
-    /// The files of each take.
-    files: Vec<Vec<PathBuf>>,
-    /// Whether the sound goes to standard output as well.
-    stream: bool,
-}
-
-impl Targets {
-    fn of(args: &GenerateArgs, seed: u64) -> Result<Targets, Failure> {
-        let (streams, mut named): (Vec<&PathBuf>, Vec<&PathBuf>) =
-            args.output.iter().partition(|path| path.as_os_str() == "-");
-        let stream = !streams.is_empty();
-        if stream && args.count > 1 {
-            return Err(Failure::usage("-o - streams one take; leave out --count, or name files"));
-        }
-        if stream && args.json {
-            return Err(Failure::usage("-o - and --json both want standard output; name a file for one of them"));
-        }
-        if stream && std::io::stdout().is_terminal() {
-            return Err(Failure::usage("-o - would send sound to the terminal; pipe it on, or name a file"));
-        }
-        let usual = [PathBuf::from(format!("affetto-{seed}.wav")), PathBuf::from(format!("affetto-{seed}.mid"))];
-        if args.output.is_empty() {
-            named = usual.iter().collect();
-        }
-        let files = match args.count {
-            1 => vec![named.into_iter().cloned().collect()],
-            count => (1..=count).map(|n| named.iter().map(|path| numbered(path, n)).collect()).collect(),
-        };
-        Ok(Targets { files, stream })
-    }
-}
-
-/// `name.wav` → `name-3.wav`.
-fn numbered(path: &Path, number: u16) -> PathBuf {
-    let mut name = OsString::from(path.file_stem().unwrap_or_default());
-    name.push(format!("-{number}"));
-    if let Some(extension) = path.extension() {
-        name.push(".");
-        name.push(extension);
-    }
-    path.with_file_name(name)
-}
-
-/// The summary a person reads.
-fn describe(take: &Take, files: &[String], seconds_taken: f64) -> String {
-    let s = take.summary();
-    let points: Vec<String> = match s.emotion_asked.as_slice() {
-        [one] => vec![format!("valence {:.2}, arousal {:.2}", one.valence, one.arousal)],
-        many => many.iter().map(|p| format!("{}:{:.2},{:.2}", p.seconds, p.valence, p.arousal)).collect(),
-    };
-    let from = match s.emotion_from {
-        EmotionFrom::Asked => "as asked".to_owned(),
-        EmotionFrom::Lexicon => format!("from the words: {}", s.emotion_words.join(", ")),
-        EmotionFrom::Words => "read from the whole prompt".to_owned(),
-        EmotionFrom::None => "none asked".to_owned(),
-    };
-    let feeling = match points.len() {
-        0 => from,
-        _ => format!("{} ({from})", points.join("  ")),
-    };
-    let rows = [
-        ("feeling", feeling),
-        (
-            "music",
-            format!("{}, {}, {} BPM, {} s", s.key, s.meter, short(f64::from(s.tempo_bpm)), short(s.duration_seconds)),
-        ),
-        ("plays", format!("{}; {} notes", s.instruments.join(", "), s.note_count)),
-        ("seed", s.seed.to_string()),
-        ("model", s.model.clone()),
-        ("licences", s.licences.join("; ")),
-        ("files", if files.is_empty() { "standard output".into() } else { files.join(", ") }),
-        ("took", format!("{seconds_taken:.2} s")),
-    ];
-    let lines = rows.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name:<9} {value}"));
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// At most two decimals, and none that say nothing.
-fn short(x: f64) -> String {
-    format!("{:.2}", x).trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_come_before_the_extension() {
-        assert_eq!(numbered(Path::new("a/b.c.wav"), 2), Path::new("a/b.c-2.wav"));
-        assert_eq!(numbered(Path::new("take"), 11), Path::new("take-11"));
-    }
-
-    #[test]
-    fn numbers_are_short() {
-        assert_eq!(short(72.0), "72");
-        assert_eq!(short(100.0), "100");
-        assert_eq!(short(92.456), "92.46");
-    }
 }

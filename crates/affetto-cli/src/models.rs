@@ -1,5 +1,7 @@
 //! `affetto models`: what there is, and each one's card.
 
+mod codes;
+
 use affetto::Assets;
 use serde::Serialize;
 
@@ -24,8 +26,17 @@ struct Model {
 pub fn run(args: &ModelsArgs) -> Result<(), Failure> {
     match &args.command {
         ModelsCommand::List { json, assets } => list(&assets.open()?, *json),
-        ModelsCommand::Info { name, json, assets } => info(&assets.open()?, name, *json),
+        ModelsCommand::Info { name, tensors, json, assets } => match is_folder(name) {
+            true => codes::info(name, *tensors, *json),
+            false => info(&assets.open()?, name, *json),
+        },
+        ModelsCommand::Quantize(args) => codes::quantize(args),
     }
+}
+
+/// Whether a name is that of a folder or of a model in a cache, not of one that ships.
+fn is_folder(name: &str) -> bool {
+    name.contains(['/', '\\']) || std::path::Path::new(name).exists()
 }
 
 fn list(assets: &Assets, json: bool) -> Result<(), Failure> {
@@ -42,7 +53,10 @@ fn list(assets: &Assets, json: bool) -> Result<(), Failure> {
 fn info(assets: &Assets, name: &str, json: bool) -> Result<(), Failure> {
     let known = names(assets);
     if !known.iter().any(|k| k == name) {
-        return Err(Failure::usage(format!("no model {name:?}; there are {}", known.join(", "))));
+        return Err(Failure::usage(format!(
+            "no model {name:?}; there are {}, or give a model's folder",
+            known.join(", ")
+        )));
     }
     let model = model(assets, name);
     if json {

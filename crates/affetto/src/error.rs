@@ -87,6 +87,27 @@ pub enum Error {
         /// What is in the way, and what to do.
         reason: String,
     },
+    /// Something that this family of models does not hear or cannot give.
+    #[error("{what}: {family} models {reason}")]
+    Family {
+        /// What was asked for, as the flag that asks for it.
+        what: String,
+        /// The family's name.
+        family: &'static str,
+        /// Why not, and what to do instead.
+        reason: &'static str,
+    },
+    /// A file to work from (a melody, a take to be continued) that cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// A model folder, or what it was given, is not what it should be.
+    #[error("{0}")]
+    Model(#[from] affetto_models::ModelError),
     /// A stream that takes no more bytes.
     #[error("writing the sound: {0}")]
     Stream(std::io::Error),
@@ -95,6 +116,13 @@ pub enum Error {
 impl Error {
     /// Whether the request itself was wrong (exit code 2 of the command), not its execution.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Error::Prompt { .. } | Error::Emotion(_) | Error::Extension { .. } | Error::NamedTwice { .. })
+        matches!(
+            self,
+            Error::Prompt { .. }
+                | Error::Emotion(_)
+                | Error::Extension { .. }
+                | Error::Family { .. }
+                | Error::NamedTwice { .. }
+        )
     }
 }

@@ -15,7 +15,7 @@
 //! // A curve: from gloom to triumph in half a minute.
 //! let arc = EmotionCurve::parse("0:-0.6,-0.4 15:0.1,0.2 30:0.8,0.7").expect("times rise");
 //! let take = studio.generate(&Prompt::new("film score").emotion(arc))?;
-//! println!("seed {}: {} notes", take.seed(), take.score().notes.len());
+//! println!("seed {}: {} notes", take.seed(), take.score().map_or(0, |score| score.notes.len()));
 //! # Ok::<(), affetto::Error>(())
 //! ```
 //!
@@ -24,23 +24,39 @@
 
 pub mod assets;
 pub mod compose;
+pub mod continuation;
 mod error;
+mod families;
+pub mod melody;
 pub mod names;
 pub mod prompt;
 mod save;
+pub mod schedule;
 mod sound;
+mod stream;
 mod studio;
+mod summary;
 mod take;
+mod take_file;
 pub mod whole;
 
 pub use affetto_audio::{AudioBuffer, SampleFormat};
 pub use affetto_control::{Emotion, EmotionCurve, Lexicon, MeterClass};
 pub use affetto_score::{Instrument, Key, Mode, Score};
 
+pub use affetto_engine::Precision;
+
 pub use assets::Assets;
+pub use continuation::Continuation;
 pub use error::{Error, Result};
+pub use families::Family;
+pub use families::musicgen::{ModelInfo, ModelOptions, Sizes, Timings, parse_precision};
+pub use families::score::read_lexicon;
+pub use melody::Melody;
 pub use prompt::{MAX_DURATION_SECONDS, Prompt, Sampling};
 pub use save::{Format, SaveOptions, check_paths};
 pub use sound::{SAMPLE_RATE, Sound};
-pub use studio::{Feeling, Studio, draw_seed, read_lexicon};
-pub use take::{EmotionFrom, EmotionPoint, Take, TakeSummary};
+pub use stream::TakeStream;
+pub use studio::{Feeling, Studio, draw_seed};
+pub use summary::{CodesSummary, EmotionFrom, EmotionPoint, NotesSummary, TakeSummary};
+pub use take::Take;

@@ -6,12 +6,17 @@ use affetto_control::{EmotionCurve, MeterClass};
 use affetto_score::{Instrument, Key};
 
 use crate::compose::Ablation;
+use crate::continuation::Continuation;
 use crate::error::{Error, Result};
+use crate::families::Family;
+use crate::melody::Melody;
 
 /// The longest music that can be asked for, in seconds: one hour.
 pub const MAX_DURATION_SECONDS: f64 = 3600.0;
 /// The shortest music that can be asked for, in seconds.
 pub const MIN_DURATION_SECONDS: f64 = 1.0;
+/// The shortest sound that can be asked of a model that writes codes, in seconds.
+pub const MIN_CODES_SECONDS: f64 = 0.1;
 /// The length of music whose prompt names none, in seconds.
 pub const DEFAULT_DURATION_SECONDS: f64 = 30.0;
 /// Tempos that can be asked for, in quarter notes per minute.
@@ -61,6 +66,8 @@ pub struct Prompt {
     pub(crate) seed: Option<u64>,
     pub(crate) sampling: Sampling,
     pub(crate) ablation: Ablation,
+    pub(crate) melody: Option<Melody>,
+    pub(crate) continuation: Option<Continuation>,
 }
 
 impl Prompt {
@@ -78,6 +85,8 @@ impl Prompt {
             seed: None,
             sampling: Sampling::default(),
             ablation: Ablation::None,
+            melody: None,
+            continuation: None,
         }
     }
 
@@ -159,11 +168,32 @@ impl Prompt {
         self
     }
 
-    /// Checks every value.
+    /// A melody to follow, for MusicGen models that read one. It begins anew where it ends.
+    pub fn melody(mut self, melody: Melody) -> Prompt {
+        self.melody = Some(melody);
+        self
+    }
+
+    /// What the take shall begin with, for MusicGen models. The length asked for counts it in.
+    pub fn continue_from(mut self, beginning: Continuation) -> Prompt {
+        self.continuation = Some(beginning);
+        self
+    }
+
+    /// Checks every value, for the family that writes notes.
     ///
     /// # Errors
-    /// [`Error::Prompt`] names the first that is outside its range, and the range.
+    /// As [`check_for`](Self::check_for).
     pub fn check(&self) -> Result<()> {
+        self.check_for(Family::Score)
+    }
+
+    /// Checks every value, and that the family hears all that is asked.
+    ///
+    /// # Errors
+    /// [`Error::Prompt`] names the first that is outside its range, and the range; [`Error::Family`] what the family
+    /// does not hear.
+    pub fn check_for(&self, family: Family) -> Result<()> {
         if self.text.len() > MAX_TEXT_BYTES {
             return Err(Error::Prompt {
                 what: "the prompt",
@@ -171,8 +201,13 @@ impl Prompt {
                 expected: format!("at most {MAX_TEXT_BYTES} (its first words are what is heard)"),
             });
         }
-        let durations = MIN_DURATION_SECONDS..=MAX_DURATION_SECONDS;
+        let shortest = match family {
+            Family::Score => MIN_DURATION_SECONDS,
+            Family::MusicGen => MIN_CODES_SECONDS,
+        };
+        let durations = shortest..=MAX_DURATION_SECONDS;
         within("the duration", Some(self.duration_seconds), durations, " seconds (one hour)")?;
+        self.heard_by(family)?;
         within("the tempo", self.tempo_bpm, TEMPO_RANGE, " quarter notes per minute")?;
         within("the density", self.density, DENSITY_RANGE, " onsets per second")?;
         within("guidance", self.sampling.guidance, 1.0..=10.0, "")?;
@@ -186,6 +221,30 @@ impl Prompt {
             });
         }
         Ok(())
+    }
+
+    /// Refuses what the family does not hear.
+    fn heard_by(&self, family: Family) -> Result<()> {
+        let notes = "hear no such control; put it into the words";
+        let unheard: &[(bool, &str, &'static str)] = match family {
+            Family::Score => &[
+                (self.melody.is_some(), "--melody", "follow no melody; name a MusicGen melody model with --model"),
+                (self.continuation.is_some(), "--continue", "begin anew each time; name a MusicGen model with --model"),
+            ],
+            Family::MusicGen => &[
+                (self.emotion.is_some(), "--emotion", "hear a feeling only in the words; put it there"),
+                (self.tempo_bpm.is_some(), "--tempo", notes),
+                (self.key.is_some(), "--key", notes),
+                (self.meter.is_some(), "--meter", notes),
+                (!self.instruments.is_empty(), "--instruments", notes),
+                (self.density.is_some(), "--density", notes),
+            ],
+        };
+        match unheard.iter().find(|(asked, ..)| *asked) {
+            Some(&(_, what, reason)) => Err(Error::Family { what: what.to_owned(), family: family.name(), reason }),
+            None if family == Family::MusicGen => crate::schedule::read(&self.text).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// The feeling asked for outright, if any.

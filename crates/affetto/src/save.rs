@@ -3,13 +3,10 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use affetto_audio::SampleFormat;
-use affetto_score::Note;
-use affetto_score::codec::STREAM_NAMES;
-use serde::Serialize;
+use affetto_audio::{AudioError, SampleFormat};
 
 use crate::error::{Error, Result};
-use crate::take::{Take, TakeSummary};
+use crate::take::Take;
 use crate::whole::{self, Pending};
 
 /// A file format a take can be written in.
@@ -49,6 +46,11 @@ impl Format {
     pub fn is_sound(self) -> bool {
         matches!(self, Format::Wav | Format::Flac)
     }
+
+    /// Whether this is notes alone.
+    pub fn is_notes(self) -> bool {
+        matches!(self, Format::Midi | Format::MusicXml)
+    }
 }
 
 /// How files are written.
@@ -78,25 +80,6 @@ pub fn check_paths<P: AsRef<Path>>(paths: &[P], options: &SaveOptions) -> Result
     whole::check_targets(paths, options.force)
 }
 
-/// What a `.json` file holds.
-#[derive(Serialize)]
-struct TakeFile<'a> {
-    family: &'static str,
-    #[serde(flatten)]
-    summary: &'a TakeSummary,
-    sample_rate: u32,
-    /// Rows are notes, which have no rate.
-    frame_rate: Option<f64>,
-    streams: [&'static str; STREAM_NAMES.len()],
-    codes: &'a [Vec<u16>],
-    ticks_per_quarter: u32,
-    tempos: &'a [affetto_score::TempoChange],
-    meters: &'a [affetto_score::MeterChange],
-    keys: &'a [affetto_score::KeyChange],
-    pickup: u32,
-    notes: &'a [Note],
-}
-
 impl Take {
     /// Writes the take to every path, in the format its extension names: all files whole, or none.
     ///
@@ -111,10 +94,11 @@ impl Take {
     /// As [`check_paths`]; [`Error::Render`]; [`Error::Write`] when the disk or a limit refuses the bytes.
     pub fn save<P: AsRef<Path>>(&self, paths: &[P], options: &SaveOptions) -> Result<()> {
         check_paths(paths, options)?;
+        self.family().check_formats(paths)?;
         let mut files = Vec::with_capacity(paths.len());
         for path in paths.iter().map(AsRef::as_ref) {
             let format = Format::of(path)?;
-            if format.is_sound() {
+            if format == Format::Flac || (format.is_sound() && self.score().is_some()) {
                 self.audio()?;
             }
             let content = move |mut out: &mut dyn Write| self.write(format, options.sample_format, &mut out);
@@ -128,47 +112,37 @@ impl Take {
     /// # Errors
     /// [`Error::Render`]; [`Error::Stream`] with what the stream says.
     pub fn write_wav(&self, out: &mut dyn Write, format: SampleFormat) -> Result<()> {
-        self.audio()?;
-        self.write(Format::Wav, format, out).map_err(Error::Stream)
-    }
-
-    /// The take as JSON: its summary, notes and tokens.
-    pub fn to_json(&self) -> String {
-        let codes = self.codes();
-        let score = self.score();
-        let file = TakeFile {
-            family: "affetto-score",
-            summary: self.summary(),
-            sample_rate: self.sample_rate(),
-            frame_rate: None,
-            streams: STREAM_NAMES,
-            codes: &codes,
-            ticks_per_quarter: affetto_score::score::TICKS_PER_QUARTER,
-            tempos: &score.tempos,
-            meters: &score.meters,
-            keys: &score.keys,
-            pickup: score.pickup,
-            notes: &score.notes,
-        };
-        serde_json::to_string(&file).expect("numbers, strings and lists are always JSON")
+        self.write_sound(out, format)
     }
 
     fn write(&self, format: Format, samples: SampleFormat, out: &mut dyn Write) -> io::Result<()> {
+        let score = || self.score().ok_or_else(|| io::Error::other("there are no notes"));
         match format {
-            Format::Wav | Format::Flac => {
+            Format::Wav => self.write_sound(out, samples).map_err(io_error),
+            Format::Flac => {
                 let audio = self.audio().map_err(io::Error::other)?;
-                let written = match format {
-                    Format::Wav => affetto_audio::write_wav(out, audio, samples),
-                    _ => affetto_audio::write_flac(out, audio, samples),
-                };
-                written.map_err(|error| match error {
-                    affetto_audio::AudioError::Write(error) => error,
-                    other => io::Error::other(other),
-                })
+                affetto_audio::encode::write_flac_tagged(out, audio, samples, &self.tags())
+                    .map_err(|error| io_error(stream(error)))
             }
-            Format::Midi => out.write_all(&affetto_score::midi::write(self.score())),
-            Format::MusicXml => out.write_all(affetto_score::musicxml::write(self.score()).as_bytes()),
+            Format::Midi => out.write_all(&affetto_score::midi::write(score()?)),
+            Format::MusicXml => out.write_all(affetto_score::musicxml::write(score()?).as_bytes()),
             Format::Json => out.write_all(self.to_json().as_bytes()),
         }
+    }
+}
+
+/// What stopped sound from being written.
+pub(crate) fn stream(error: AudioError) -> Error {
+    match error {
+        AudioError::Write(error) => Error::Stream(error),
+        other => Error::Render(other.into()),
+    }
+}
+
+/// An error as one of input and output, so that the cause (a full disk, a limit) is kept.
+fn io_error(error: Error) -> io::Error {
+    match error {
+        Error::Stream(error) => error,
+        other => io::Error::other(other),
     }
 }

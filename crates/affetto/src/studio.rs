@@ -1,56 +1,58 @@
-//! Where takes are made: the models, loaded once.
+//! Where takes are made: the models of one family, loaded once.
 
 use std::hash::{BuildHasher, Hasher};
 use std::path::Path;
-use std::sync::Arc;
 
-use affetto_control::{EmotionCurve, Lexicon, WordsHead, words};
-use serde::Deserialize;
+use affetto_control::EmotionCurve;
 
-use crate::assets::{Assets, LEXICON, SCORE_CONFIG, WORDS_HEAD};
-use crate::compose::{Composer, Request};
+use crate::assets::Assets;
 use crate::error::{Error, Result};
+use crate::families::Family;
+use crate::families::musicgen::{ModelOptions, MusicGenStudio};
+use crate::families::score::ScoreStudio;
 use crate::prompt::Prompt;
-use crate::sound::Sound;
-use crate::take::{Asked, EmotionFrom, Take};
+use crate::stream::TakeStream;
+use crate::summary::EmotionFrom;
+use crate::take::Take;
 
-/// The models, loaded and ready.
+/// The models, ready to work: those that ship and write notes, or a MusicGen model of the user's.
 ///
 /// ```no_run
-/// use affetto::{Emotion, Prompt, SaveOptions, Studio};
+/// use affetto::{Emotion, ModelOptions, Prompt, SaveOptions, Studio};
 /// let mut studio = Studio::open_default()?;
 /// let calm = Emotion::new(0.3, -0.6).expect("both are in [-1, 1]");
 /// let take = studio.generate(&Prompt::new("a quiet piano at dusk").emotion(calm).seed(7))?;
-/// println!("{} at {} BPM", take.summary().key, take.summary().tempo_bpm);
 /// take.save(&["dusk.wav", "dusk.mid"], &SaveOptions::default())?;
+///
+/// let mut studio = Studio::open_model("models/musicgen-small", &ModelOptions::default())?;
+/// let take = studio.generate(&Prompt::new("lo-fi beat with a warm bass").seed(7))?;
+/// take.save(&["beat.wav", "beat.json"], &SaveOptions::default())?;
 /// # Ok::<(), affetto::Error>(())
 /// ```
 pub struct Studio {
-    composer: Composer,
-    lexicon: Lexicon,
-    words_head: WordsHead,
-    sound: Arc<Sound>,
-    model: String,
-    licences: Vec<String>,
+    models: Models,
 }
 
-/// What [`SCORE_CONFIG`] says about the model as a whole.
-#[derive(Deserialize)]
-struct ModelCard {
-    name: String,
-    #[serde(default)]
-    licences: Vec<String>,
+enum Models {
+    Score(Box<ScoreStudio>),
+    MusicGen(Box<MusicGenStudio>),
 }
 
 /// What feeling a prompt asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Feeling {
-    /// The feeling over time; `None` where there are no words to read.
+    /// The feeling over time; `None` where there are no words to read, or the family does not read them for feeling.
     pub curve: Option<EmotionCurve>,
     /// Where it came from.
     pub from: EmotionFrom,
     /// The words of the lexicon it was read from.
     pub words: Vec<String>,
+}
+
+impl Feeling {
+    pub(crate) fn none() -> Feeling {
+        Feeling { curve: None, from: EmotionFrom::None, words: Vec::new() }
+    }
 }
 
 impl Studio {
@@ -79,52 +81,68 @@ impl Studio {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             some => some,
         };
-        let card: ModelCard = serde_json::from_str(&assets.read_text(SCORE_CONFIG)?)
-            .map_err(|error| assets.broken(SCORE_CONFIG, error))?;
-        Ok(Studio {
-            composer: Composer::open(&assets, threads)?,
-            lexicon: read_lexicon(&assets)?,
-            words_head: read_words_head(&assets)?,
-            sound: Arc::new(Sound::open(&assets, threads)?),
-            model: card.name,
-            licences: card.licences,
-        })
+        Ok(Studio { models: Models::Score(Box::new(ScoreStudio::open(&assets, threads)?)) })
     }
 
-    /// The score model's name.
-    pub fn model(&self) -> &str {
-        &self.model
-    }
-
-    /// The words and the feelings they name.
-    pub fn lexicon(&self) -> &Lexicon {
-        &self.lexicon
-    }
-
-    /// The feeling a prompt asks for: the one given with it, or else what its words mean.
+    /// A MusicGen model: a folder in Hugging Face's or audiocraft's layout, or an id in the Hugging Face cache
+    /// (`facebook/musicgen-small`). Weights are read when they are first needed.
     ///
     /// # Errors
-    /// What the text encoder says.
-    pub fn feeling(&self, prompt: &Prompt) -> Result<Feeling> {
-        if let Some(curve) = &prompt.emotion {
-            return Ok(Feeling { curve: Some(curve.clone()), from: EmotionFrom::Asked, words: Vec::new() });
+    /// [`Error::Model`] says what is missing, broken or not supported.
+    pub fn open_model(path_or_id: &str, options: &ModelOptions) -> Result<Studio> {
+        Ok(Studio { models: Models::MusicGen(Box::new(MusicGenStudio::open(path_or_id, options)?)) })
+    }
+
+    /// The family of its models.
+    pub fn family(&self) -> Family {
+        match self.models {
+            Models::Score(_) => Family::Score,
+            Models::MusicGen(_) => Family::MusicGen,
         }
-        if prompt.text.trim().is_empty() {
-            return Ok(Feeling { curve: None, from: EmotionFrom::None, words: Vec::new() });
+    }
+
+    /// The model's name.
+    pub fn model(&self) -> &str {
+        match &self.models {
+            Models::Score(studio) => &studio.model,
+            Models::MusicGen(studio) => &studio.name,
         }
-        if let Some(reading) = words::read_lexicon(&self.lexicon, &prompt.text) {
-            let curve = Some(reading.emotion.into());
-            return Ok(Feeling { curve, from: EmotionFrom::Lexicon, words: reading.words });
+    }
+
+    /// The licences that the model and what else makes the sound come under, one line each.
+    pub fn licences(&self) -> &[String] {
+        match &self.models {
+            Models::Score(studio) => &studio.licences,
+            Models::MusicGen(studio) => &studio.licences,
         }
-        let sentence = self.composer.sentence(&prompt.text);
-        let curve = Some(self.words_head.read(&sentence).into());
-        Ok(Feeling { curve, from: EmotionFrom::Words, words: Vec::new() })
+    }
+
+    /// The feeling a prompt asks for: the one given with it, or else what its words mean. None for MusicGen models,
+    /// which hear a feeling only in the words.
+    pub fn feeling(&self, prompt: &Prompt) -> Feeling {
+        match &self.models {
+            Models::Score(studio) => studio.feeling(prompt),
+            Models::MusicGen(_) => Feeling::none(),
+        }
+    }
+
+    /// Bytes of weights that a step of a MusicGen model's language model reads, for measurements; the weights are loaded.
+    /// None for notes, whose steps differ.
+    ///
+    /// # Errors
+    /// What is missing or broken.
+    pub fn bytes_per_step(&mut self) -> Result<Option<usize>> {
+        match &mut self.models {
+            Models::Score(_) => Ok(None),
+            Models::MusicGen(studio) => studio.bytes_per_step().map(Some),
+        }
     }
 
     /// Makes one take.
     ///
     /// # Errors
-    /// [`Error::Prompt`] for a value outside its range, [`Error::Compose`] for what the model cannot do.
+    /// [`Error::Prompt`] for a value outside its range, [`Error::Family`] for what the family does not hear,
+    /// [`Error::Compose`] or [`Error::Model`] for what the model cannot do.
     pub fn generate(&mut self, prompt: &Prompt) -> Result<Take> {
         self.generate_with(prompt, &mut |_| {})
     }
@@ -134,48 +152,61 @@ impl Studio {
     /// # Errors
     /// As [`Studio::generate`].
     pub fn generate_with(&mut self, prompt: &Prompt, progress: &mut dyn FnMut(f32)) -> Result<Take> {
-        prompt.check()?;
-        let seed = prompt.seed.unwrap_or_else(draw_seed);
-        let feeling = self.feeling(prompt)?;
-        let request = Request {
-            text: prompt.text.clone(),
-            emotion: feeling.curve.clone(),
-            duration_seconds: prompt.duration_seconds,
-            tempo_bpm: prompt.tempo_bpm,
-            key: prompt.key,
-            meter: prompt.meter,
-            instruments: prompt.instruments.clone(),
-            density: prompt.density,
-            seed,
-            sampling: prompt.sampling,
-            ablation: prompt.ablation,
-        };
-        let composition = self.composer.compose(&request, progress)?;
-        let asked = Asked {
-            seed,
-            model: self.model.clone(),
-            licences: self.licences.clone(),
-            prompt: prompt.text.clone(),
-            duration_seconds: prompt.duration_seconds,
-            emotion: feeling.curve,
-            emotion_from: feeling.from,
-            emotion_words: feeling.words,
-        };
-        Ok(Take::new(composition, asked, self.sound.clone()))
+        let mut made = None;
+        self.generate_many(std::slice::from_ref(prompt), progress, &mut |_, take| {
+            made = Some(take);
+            Ok::<(), Error>(())
+        })?;
+        made.ok_or_else(|| Error::Compose("no take was made".into()))
     }
-}
 
-/// The lexicon among `assets`.
-///
-/// # Errors
-/// Names what is missing or broken.
-pub fn read_lexicon(assets: &Assets) -> Result<Lexicon> {
-    Lexicon::parse(&assets.read_text(LEXICON)?).map_err(|error| assets.broken(LEXICON, error))
-}
+    /// Makes a take of each prompt. MusicGen models compute several together, which is faster and changes none of them.
+    /// `progress` hears the share done, 0 to 1; `done` gets each take with its prompt's number as soon as it is made.
+    ///
+    /// # Errors
+    /// As [`Studio::generate`]; what `done` says.
+    pub fn generate_many<E: From<Error>>(
+        &mut self,
+        prompts: &[Prompt],
+        progress: &mut dyn FnMut(f32),
+        done: &mut dyn FnMut(usize, Take) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        match &mut self.models {
+            Models::Score(studio) => {
+                for (i, prompt) in prompts.iter().enumerate() {
+                    let share = |part: f32| (i as f32 + part) / prompts.len() as f32;
+                    let take = studio.generate(prompt, &mut |part| progress(share(part)))?;
+                    done(i, take)?;
+                }
+                Ok(())
+            }
+            Models::MusicGen(studio) => studio.generate(prompts, progress, done),
+        }
+    }
 
-fn read_words_head(assets: &Assets) -> Result<WordsHead> {
-    let checkpoint = assets.checkpoint(&[WORDS_HEAD])?;
-    WordsHead::from_checkpoint(&checkpoint).map_err(|error| Error::AssetBroken { reason: error.to_string() })
+    /// Begins one take and gives its sound piece by piece: that of a MusicGen model while later codes are still
+    /// computed, that of notes when all are written.
+    ///
+    /// ```no_run
+    /// use affetto::{ModelOptions, Prompt, Studio};
+    /// let mut studio = Studio::open_model("models/musicgen-small", &ModelOptions::default())?;
+    /// let mut stream = studio.stream(&Prompt::new("lo-fi beat"))?;
+    /// for piece in stream.by_ref() {
+    ///     println!("{} more samples", piece?.frames());
+    /// }
+    /// let take = stream.finish()?;
+    /// println!("{} frames of codes", take.codes()[0].len());
+    /// # Ok::<(), affetto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Studio::generate`].
+    pub fn stream(&mut self, prompt: &Prompt) -> Result<TakeStream> {
+        match &mut self.models {
+            Models::Score(studio) => TakeStream::of_notes(studio.generate(prompt, &mut |_| {})?),
+            Models::MusicGen(studio) => Ok(TakeStream::of_codes(studio.stream(prompt)?)),
+        }
+    }
 }
 
 /// A seed from the system's randomness, short enough to retype.

@@ -1,113 +1,38 @@
-//! One answer to a prompt: its notes, its tokens, its sound.
+//! One answer to a prompt: its notes or its codes, and its sound.
 
+use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
-use affetto_audio::AudioBuffer;
-use affetto_control::EmotionCurve;
+use affetto_audio::encode::{Tags, WavHeader, list_info, wav_ending, write_wav_samples};
+use affetto_audio::{AudioBuffer, SampleFormat};
 use affetto_score::Score;
-use affetto_score::codec::{Row, STREAMS};
-use serde::Serialize;
+use affetto_score::codec::Row;
 
 use crate::compose::Composition;
 use crate::error::Result;
+use crate::families::musicgen::{CodesSound, Timings};
 use crate::names::meter_name;
 use crate::sound::{SAMPLE_RATE, Sound};
-
-/// Where the feeling of a take came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EmotionFrom {
-    /// It was asked for outright.
-    Asked,
-    /// From words of the prompt that the lexicon has.
-    Lexicon,
-    /// From the whole sentence, by the head that reads it.
-    Words,
-    /// There was nothing to read: no words.
-    None,
-}
-
-/// A point of the feeling asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct EmotionPoint {
-    /// When, in seconds.
-    pub seconds: f64,
-    /// Unpleasant (-1) to pleasant (1).
-    pub valence: f32,
-    /// Calm (-1) to excited (1).
-    pub arousal: f32,
-}
-
-/// What was asked for and what was made.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TakeSummary {
-    /// The seed that makes this take again.
-    pub seed: u64,
-    /// The model's name.
-    pub model: String,
-    /// The licences that the model, the SoundFont and the text encoder come under, one line each.
-    pub licences: Vec<String>,
-    /// The words.
-    pub prompt: String,
-    /// Length, in seconds.
-    pub duration_seconds: f64,
-    /// The feeling that was asked for, as a curve's points; one point for a constant feeling.
-    pub emotion_asked: Vec<EmotionPoint>,
-    /// Where that feeling came from.
-    pub emotion_from: EmotionFrom,
-    /// The words of the prompt that the lexicon read it from.
-    pub emotion_words: Vec<String>,
-    /// Quarter notes per minute.
-    pub tempo_bpm: f32,
-    /// Key, such as `F# minor`.
-    pub key: String,
-    /// Meter, such as `6/8`.
-    pub meter: String,
-    /// Instruments, by their General MIDI names.
-    pub instruments: Vec<String>,
-    /// Distinct onsets per second that were aimed at.
-    pub density: f32,
-    /// Number of notes.
-    pub note_count: usize,
-}
-
-/// The parts of a summary that do not come from the music.
-#[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    pub seed: u64,
-    pub model: String,
-    pub licences: Vec<String>,
-    pub prompt: String,
-    pub duration_seconds: f64,
-    pub emotion: Option<EmotionCurve>,
-    pub emotion_from: EmotionFrom,
-    pub emotion_words: Vec<String>,
-}
+use crate::summary::{Asked, CodesSummary, NotesSummary, TakeSummary};
 
 /// One answer to a prompt. The sound is made when it is first asked for.
 #[derive(Clone)]
 pub struct Take {
-    score: Score,
-    rows: Vec<Row>,
     summary: TakeSummary,
-    sound: Arc<Sound>,
+    music: Music,
     audio: OnceLock<AudioBuffer>,
 }
 
+/// What a family writes.
+#[derive(Clone)]
+enum Music {
+    Notes { score: Score, rows: Vec<Row>, sound: Arc<Sound> },
+    Codes { codes: Arc<[u32]>, sound: Arc<CodesSound>, timings: Timings },
+}
+
 impl Take {
-    pub(crate) fn new(composition: Composition, asked: Asked, sound: Arc<Sound>) -> Take {
-        let points = asked.emotion.iter().flat_map(|curve| curve.points().iter());
-        let summary = TakeSummary {
-            seed: asked.seed,
-            model: asked.model,
-            licences: asked.licences,
-            prompt: asked.prompt,
-            duration_seconds: asked.duration_seconds,
-            emotion_asked: points
-                .map(|&(seconds, e)| EmotionPoint { seconds, valence: e.valence, arousal: e.arousal })
-                .collect(),
-            emotion_from: asked.emotion_from,
-            emotion_words: asked.emotion_words,
+    pub(crate) fn of_notes(composition: Composition, asked: Asked, sound: Arc<Sound>) -> Take {
+        let notes = NotesSummary {
             tempo_bpm: composition.tempo_bpm,
             key: composition.key.to_string(),
             meter: meter_name(composition.meter),
@@ -115,22 +40,77 @@ impl Take {
             density: composition.density,
             note_count: composition.score.notes.len(),
         };
-        Take { score: composition.score, rows: composition.rows, summary, sound, audio: OnceLock::new() }
+        let summary = TakeSummary { notes: Some(notes), ..asked.summary() };
+        let music = Music::Notes { score: composition.score, rows: composition.rows, sound };
+        Take { summary, music, audio: OnceLock::new() }
     }
 
-    /// The notes.
-    pub fn score(&self) -> &Score {
-        &self.score
+    /// A take of codes `[frames, K]`, of which the first `continued` frames were given.
+    pub(crate) fn of_codes(
+        codes: Vec<u32>,
+        continued: usize,
+        melody: Option<String>,
+        asked: Asked,
+        sound: Arc<CodesSound>,
+        timings: Timings,
+    ) -> Take {
+        let streams = sound.streams();
+        let told = CodesSummary {
+            frames: codes.len() / streams,
+            frames_continued: continued,
+            channels: sound.channels(),
+            melody,
+        };
+        let summary = TakeSummary { codes: Some(told), ..asked.summary() };
+        Take { summary, music: Music::Codes { codes: codes.into(), sound, timings }, audio: OnceLock::new() }
     }
 
-    /// The tokens, one row a note, the delay undone. Streams as in [`affetto_score::codec`].
+    /// The notes, where the family writes notes.
+    pub fn score(&self) -> Option<&Score> {
+        match &self.music {
+            Music::Notes { score, .. } => Some(score),
+            Music::Codes { .. } => None,
+        }
+    }
+
+    /// The tokens of the notes, one row a note, the delay undone; none where the family writes no notes. Streams as in
+    /// [`affetto_score::codec`].
     pub fn rows(&self) -> &[Row] {
-        &self.rows
+        match &self.music {
+            Music::Notes { rows, .. } => rows,
+            Music::Codes { .. } => &[],
+        }
     }
 
-    /// The tokens by stream, `[K][rows]`.
-    pub fn codes(&self) -> [Vec<u16>; STREAMS] {
-        std::array::from_fn(|k| self.rows.iter().map(|row| row[k]).collect())
+    /// The tokens by stream, `[K][rows]`, the delay undone: one row a note, or one a frame of the codec (stereo: codebook
+    /// 1 left, 1 right, 2 left, 2 right and so on).
+    pub fn codes(&self) -> Vec<Vec<u32>> {
+        match &self.music {
+            Music::Notes { rows, .. } => {
+                let streams = affetto_score::codec::STREAMS;
+                (0..streams).map(|k| rows.iter().map(|row| u32::from(row[k])).collect()).collect()
+            }
+            Music::Codes { codes, sound, .. } => {
+                let streams = sound.streams();
+                (0..streams).map(|k| codes.iter().skip(k).step_by(streams).copied().collect()).collect()
+            }
+        }
+    }
+
+    /// The streams' names, in the order of [`codes`](Self::codes).
+    pub fn stream_names(&self) -> Vec<String> {
+        match &self.music {
+            Music::Notes { .. } => affetto_score::codec::STREAM_NAMES.map(str::to_owned).to_vec(),
+            Music::Codes { sound, .. } => sound.stream_names(),
+        }
+    }
+
+    /// Rows of codes a second; none for notes, which have no rate.
+    pub fn frame_rate(&self) -> Option<f64> {
+        match &self.music {
+            Music::Notes { .. } => None,
+            Music::Codes { sound, .. } => Some(sound.frame_rate()),
+        }
     }
 
     /// The seed that makes this take again.
@@ -140,7 +120,10 @@ impl Take {
 
     /// The sample rate of the sound, in Hz.
     pub fn sample_rate(&self) -> u32 {
-        SAMPLE_RATE
+        match &self.music {
+            Music::Notes { .. } => SAMPLE_RATE,
+            Music::Codes { sound, .. } => sound.sample_rate(),
+        }
     }
 
     /// What was asked for and what was made.
@@ -148,15 +131,75 @@ impl Take {
         &self.summary
     }
 
-    /// The sound: stereo, 44.1 kHz, about -16 LUFS, exactly as long as was asked. Rendered once, then kept.
+    /// Where the time went, where that was measured (takes of codes).
+    pub fn timings(&self) -> Option<Timings> {
+        match &self.music {
+            Music::Notes { .. } => None,
+            Music::Codes { timings, .. } => Some(*timings),
+        }
+    }
+
+    /// The sound, exactly as long as was asked. Made once, then kept.
+    ///
+    /// Of notes: stereo, 44.1 kHz, about -16 LUFS. Of codes: as the codec gives it, neither louder nor softer.
     ///
     /// # Errors
-    /// [`crate::Error::Render`], or a SoundFont that is missing or broken.
+    /// [`crate::Error::Render`], a SoundFont that is missing or broken, or a codec's tensors that are.
     pub fn audio(&self) -> Result<&AudioBuffer> {
         if let Some(audio) = self.audio.get() {
             return Ok(audio);
         }
-        let audio = self.sound.render(&self.score, self.summary.duration_seconds)?;
+        let audio = match &self.music {
+            Music::Notes { score, sound, .. } => sound.render(score, self.summary.duration_seconds)?,
+            Music::Codes { codes, sound, .. } => sound.render(codes)?,
+        };
         Ok(self.audio.get_or_init(|| audio))
     }
+
+    /// What its files say of it: the licences of what made them, where the family's weights bring conditions along.
+    pub(crate) fn tags(&self) -> Tags {
+        match self.music {
+            Music::Notes { .. } => Tags::default(),
+            Music::Codes { .. } => tags(&self.summary),
+        }
+    }
+
+    /// Writes the sound as a WAV file. Sound that is not in memory is decoded as it is written.
+    pub(crate) fn write_sound(&self, out: &mut dyn Write, format: SampleFormat) -> Result<()> {
+        let (None, Music::Codes { codes, sound, .. }) = (self.audio.get(), &self.music) else {
+            let audio = self.audio()?;
+            return affetto_audio::encode::write_wav_tagged(out, audio, format, &self.tags())
+                .map_err(crate::save::stream);
+        };
+        let tags = self.tags();
+        let frames = sound.samples(codes.len() / sound.streams()) as u64;
+        wav_header(sound.sample_rate(), sound.channels(), frames, format, &tags)
+            .write(&mut *out)
+            .map_err(crate::save::stream)?;
+        for chunk in sound.chunks(codes) {
+            write_wav_samples(&mut *out, &chunk?, format).map_err(crate::save::stream)?;
+        }
+        out.write_all(&wav_ending(frames, sound.channels() as u16, format, &tags)).map_err(crate::error::Error::Stream)
+    }
+}
+
+/// The tags of a file of codes.
+pub(crate) fn tags(summary: &TakeSummary) -> Tags {
+    Tags {
+        software: concat!("affetto ", env!("CARGO_PKG_VERSION")).to_owned(),
+        copyright: summary.licences.join("; "),
+        comment: format!("made by {} with seed {}", summary.model, summary.seed),
+    }
+}
+
+/// The header of a WAV file of so many frames that ends in tags.
+pub(crate) fn wav_header(
+    sample_rate: u32,
+    channels: usize,
+    frames: u64,
+    format: SampleFormat,
+    tags: &Tags,
+) -> WavHeader {
+    let trailing = list_info(tags).len() as u32;
+    WavHeader { sample_rate, channels: channels as u16, format, frames: Some(frames), trailing }
 }

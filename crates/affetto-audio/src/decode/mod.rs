@@ -39,6 +39,27 @@ pub fn decode_file(path: impl AsRef<Path>) -> Result<AudioBuffer> {
     decode_bytes(bytes, &path.display().to_string(), DEFAULT_LIMIT_SECONDS)
 }
 
+/// Checks that a file is not longer than the limit, as far as its first bytes tell (those of WAV files do): so that a
+/// long one need not be read to be refused.
+///
+/// # Errors
+/// The file cannot be read, or is too long.
+pub fn check_length(path: impl AsRef<Path>, limit_seconds: f64) -> Result<()> {
+    const HEAD_BYTES: u64 = 1 << 16;
+    let path = path.as_ref();
+    let open = |source| AudioError::Open { path: path.into(), source };
+    let file = File::open(path).map_err(open)?;
+    let bytes = file.metadata().map_err(open)?.len();
+    let mut head = Vec::new();
+    file.take(HEAD_BYTES).read_to_end(&mut head).map_err(open)?;
+    match wav::seconds(&head, bytes).filter(|_| wav::is_wav(&head)) {
+        Some(seconds) if seconds > limit_seconds => {
+            Err(AudioError::TooLong { name: path.display().to_string(), limit: limit_seconds })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Decodes everything a reader gives. `name` is used in messages; its extension, if any, is a hint.
 /// Sound longer than `limit_seconds` is an error (nothing beyond it is decoded).
 ///

@@ -16,6 +16,27 @@ pub(super) fn is_wav(bytes: &[u8]) -> bool {
     bytes.len() >= 12 && &bytes[..4] == b"RIFF" && &bytes[8..12] == b"WAVE"
 }
 
+/// The length in seconds that a WAV file's head tells, when it is `file_bytes` long in all; `None` where the head does not
+/// reach the samples.
+pub(super) fn seconds(head: &[u8], file_bytes: u64) -> Option<f64> {
+    let mut at = 12usize;
+    let mut bytes_per_second = 0;
+    loop {
+        let id = head.get(at..at.checked_add(4)?)?;
+        let size = u32_at(head, at + 4)?;
+        let body = at.checked_add(8)?;
+        match id {
+            b"fmt " => bytes_per_second = u32_at(head, body + 8)?,
+            b"data" => {
+                let bytes = u64::from(size).min(file_bytes.saturating_sub(body as u64));
+                return (bytes_per_second > 0).then(|| bytes as f64 / f64::from(bytes_per_second));
+            }
+            _ => {}
+        }
+        at = body.checked_add(size as usize)?.checked_add(size as usize & 1)?;
+    }
+}
+
 /// What stops a WAV file from being read.
 pub(super) enum Stop {
     /// Not readable, and why.

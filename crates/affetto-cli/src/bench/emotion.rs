@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use self::judges::{Heard, Judges};
 use crate::args::EmotionArgs;
+use crate::bench::no_notes;
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::Progress;
@@ -203,7 +204,7 @@ fn pairs(studio: &mut Studio, judges: &Judges, count: usize, progress: &mut Prog
                 .tempo_bpm(tempo)
                 .seed(9000 + i as u64);
             let take = studio.generate(&prompt)?;
-            let score = take.score();
+            let score = take.score().ok_or_else(no_notes)?;
             as_asked &= score.tempos.len() == 1
                 && (score.tempos[0].bpm - f64::from(tempo)).abs() < 1e-6
                 && score.keys.first().is_some_and(|k| k.key == key)

@@ -1,8 +1,10 @@
 //! `affetto bench`: what the models do, measured; each prints a table, or JSON with `--json`.
 
+mod bandwidth;
 mod emotion;
 mod quality;
 mod speed;
+mod speed_codes;
 
 use crate::args::{BenchArgs, BenchCommand};
 use crate::failure::Failure;
@@ -12,6 +14,14 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.command {
         BenchCommand::Emotion(args) => emotion::run(args),
         BenchCommand::Quality(args) => quality::run(args),
-        BenchCommand::Speed(args) => speed::run(args),
+        BenchCommand::Speed(args) => match &args.model {
+            Some(model) => speed_codes::run(model, args),
+            None => speed::run(args),
+        },
     }
+}
+
+/// What a bench of notes says where it is given none.
+fn no_notes() -> Failure {
+    Failure::failed("this bench judges notes, and the model writes none")
 }

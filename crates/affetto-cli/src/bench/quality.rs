@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use self::requests::request;
 use crate::args::QualityArgs;
+use crate::bench::no_notes;
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::Progress;
@@ -76,7 +77,7 @@ pub fn run(args: &QualityArgs) -> Result<(), Failure> {
         for i in 0..u64::from(args.takes) {
             let prompt = request(&family.name, i).seed(args.first_seed + i).duration_seconds(reference.seconds);
             let take = studio.generate(&prompt)?;
-            takes.push(as_written(take.score(), take.rows()));
+            takes.push(as_written(take.score().ok_or_else(no_notes)?, take.rows()));
             progress.show("takes", (reports.len() as f32 * f32::from(args.takes) + i as f32 + 1.0) / all);
         }
         reports.push(report(family, &takes, index.as_ref()));

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses some of these")]
 
 mod model;
+pub mod musicgen;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -27,6 +28,18 @@ impl Desk {
         }
         model::write(desk.assets());
         desk
+    }
+
+    /// A desk without assets, and a MusicGen folder with small random weights in their place.
+    pub fn with_musicgen(kind: musicgen::Kind) -> Desk {
+        let desk = Desk { folder: tempfile::tempdir().unwrap(), assets: tempfile::tempdir().unwrap() };
+        musicgen::write(desk.assets(), kind);
+        desk
+    }
+
+    /// `generate` with the MusicGen folder, its words first in `args`.
+    pub fn with_model<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
+        [&["generate", args[0], "--model", self.assets().to_str().unwrap()], &args[1..]].concat()
     }
 
     /// The folder the command runs in.

@@ -9,14 +9,21 @@ use affetto_score::codec::VOCABULARY;
 const WIDTH: usize = 32;
 const FFN: usize = 64;
 
-struct Weights {
+/// Random tensors, to be saved as a safetensors file.
+pub struct Weights {
     state: u64,
     header: Vec<String>,
     data: Vec<u8>,
 }
 
 impl Weights {
-    fn put(&mut self, name: &str, shape: &[usize], value: impl Fn(f32) -> f32) {
+    /// None as yet; the same seed and calls give the same numbers.
+    pub fn new(seed: u64) -> Weights {
+        Weights { state: seed, header: Vec::new(), data: Vec::new() }
+    }
+
+    /// A tensor of what `value` makes of numbers in [-1, 1).
+    pub fn put(&mut self, name: &str, shape: &[usize], value: impl Fn(f32) -> f32) {
         let start = self.data.len();
         for _ in 0..shape.iter().product() {
             self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -28,24 +35,33 @@ impl Weights {
             .push(format!("\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{start},{end}]}}"));
     }
 
-    fn matrix(&mut self, name: &str, rows: usize, columns: usize) {
+    pub fn matrix(&mut self, name: &str, rows: usize, columns: usize) {
         self.put(&format!("{name}.weight"), &[rows, columns], |u| u * 0.3);
     }
 
-    fn linear(&mut self, name: &str, outputs: usize, inputs: usize) {
+    pub fn linear(&mut self, name: &str, outputs: usize, inputs: usize) {
         self.matrix(name, outputs, inputs);
         self.put(&format!("{name}.bias"), &[outputs], |u| u * 0.1);
     }
 
-    fn norm(&mut self, name: &str) {
-        self.put(&format!("{name}.weight"), &[WIDTH], |_| 1.0);
-        self.put(&format!("{name}.bias"), &[WIDTH], |_| 0.0);
+    pub fn norm(&mut self, name: &str, width: usize) {
+        self.put(&format!("{name}.weight"), &[width], |_| 1.0);
+        self.put(&format!("{name}.bias"), &[width], |_| 0.0);
+    }
+
+    pub fn save(&self, path: &Path) {
+        let mut header = format!("{{{}}}", self.header.join(","));
+        header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        bytes.extend(&self.data);
+        std::fs::write(path, bytes).unwrap();
     }
 }
 
 /// Writes `score/model.safetensors` and `score/config.json` under `assets`.
 pub fn write(assets: &Path) {
-    let mut w = Weights { state: 7, header: Vec::new(), data: Vec::new() };
+    let mut w = Weights::new(7);
     for (k, v) in VOCABULARY.into_iter().enumerate() {
         w.matrix(&format!("decoder.embed_tokens.{k}"), v + 1, WIDTH);
         w.matrix(&format!("lm_heads.{k}"), v, WIDTH);
@@ -55,12 +71,12 @@ pub fn write(assets: &Path) {
         for part in ["q_proj", "k_proj", "v_proj", "out_proj"] {
             w.matrix(&format!("{layer}.{attention}.{part}"), WIDTH, WIDTH);
         }
-        w.norm(&format!("{layer}.{attention}_layer_norm"));
+        w.norm(&format!("{layer}.{attention}_layer_norm"), WIDTH);
     }
-    w.norm(&format!("{layer}.final_layer_norm"));
+    w.norm(&format!("{layer}.final_layer_norm"), WIDTH);
     w.matrix(&format!("{layer}.fc1"), FFN, WIDTH);
     w.matrix(&format!("{layer}.fc2"), WIDTH, FFN);
-    w.norm("decoder.layer_norm");
+    w.norm("decoder.layer_norm", WIDTH);
     w.linear("conditions.text_proj", WIDTH, 384);
     w.linear("conditions.tempo", WIDTH, 16);
     w.linear("conditions.density", WIDTH, 16);
@@ -73,12 +89,8 @@ pub fn write(assets: &Path) {
     w.linear("prior.fc2", HIDDEN_WIDTH, HIDDEN_WIDTH);
     w.linear("prior.heads", OUTPUT_WIDTH, HIDDEN_WIDTH);
 
-    let header = format!("{{{}}}", w.header.join(","));
-    let mut file = (header.len() as u64).to_le_bytes().to_vec();
-    file.extend(header.into_bytes());
-    file.extend(w.data);
     std::fs::create_dir_all(assets.join("score")).unwrap();
-    std::fs::write(assets.join("score/model.safetensors"), file).unwrap();
+    w.save(&assets.join("score/model.safetensors"));
     let config = serde_json::json!({
         "name": "random",
         "licences": ["none: random numbers"],

@@ -8,6 +8,7 @@ use affetto_judge::sound::{self, SoundJudge};
 use affetto_models::musicnn::MusiCnn;
 
 use crate::args::EmotionArgs;
+use crate::bench::no_notes;
 use crate::failure::Failure;
 
 const MUSICNN: &str = "musicnn/musicnn.safetensors";
@@ -55,7 +56,7 @@ impl Judges {
 
     /// What the notes judge and the sound judge hear in a whole take.
     pub fn hear(&self, take: &Take) -> Result<[Heard; 2], Failure> {
-        let notes = self.notes.judge(take.score(), (0.0, take.summary().duration_seconds));
+        let notes = self.notes.judge(take.score().ok_or_else(no_notes)?, (0.0, take.summary().duration_seconds));
         let windows = sound::listen(&self.network, take.audio()?).map_err(|e| Failure::failed(e.to_string()))?;
         let sound = self.sound.judge(&windows);
         Ok([notes, sound].map(|r| Heard { valence: r.valence, arousal: r.arousal }))
@@ -63,7 +64,7 @@ impl Judges {
 
     /// As [`Judges::hear`], in windows of `seconds`.
     pub fn hear_windows(&self, take: &Take, seconds: f64) -> Result<[Windows; 2], Failure> {
-        let notes = self.notes.windows(take.score(), seconds, seconds);
+        let notes = self.notes.windows(take.score().ok_or_else(no_notes)?, seconds, seconds);
         let windows = sound::listen(&self.network, take.audio()?).map_err(|e| Failure::failed(e.to_string()))?;
         let sound = self.sound.windows(&windows, seconds, seconds);
         Ok([notes, sound].map(|readings| {

@@ -1,0 +1,68 @@
+//! The summary a person reads.
+
+use affetto::{EmotionFrom, Take, TakeSummary};
+
+/// What was made, a line for each thing there is to know.
+pub fn describe(take: &Take, files: &[String], seconds_taken: f64) -> String {
+    let s = take.summary();
+    let mut rows = Vec::new();
+    if let Some(notes) = &s.notes {
+        let length = short(s.duration_seconds);
+        let tempo = short(f64::from(notes.tempo_bpm));
+        rows.push(("feeling", feeling(s)));
+        rows.push(("music", format!("{}, {}, {tempo} BPM, {length} s", notes.key, notes.meter)));
+        rows.push(("plays", format!("{}; {} notes", notes.instruments.join(", "), notes.note_count)));
+    }
+    if let Some(codes) = &s.codes {
+        let channels = if codes.channels == 2 { "stereo" } else { "mono" };
+        let length = short(s.duration_seconds);
+        rows.push(("sound", format!("{length} s, {channels}, {} Hz; {} frames", take.sample_rate(), codes.frames)));
+        if codes.frames_continued > 0 {
+            rows.push(("begins", format!("with {} frames that were given", codes.frames_continued)));
+        }
+        rows.push(("melody", codes.melody.clone().unwrap_or_default()));
+    }
+    rows.extend([
+        ("seed", s.seed.to_string()),
+        ("model", s.model.clone()),
+        ("licences", s.licences.join("; ")),
+        ("files", if files.is_empty() { "standard output".into() } else { files.join(", ") }),
+        ("took", format!("{seconds_taken:.2} s")),
+    ]);
+    let lines = rows.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name:<9} {value}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn feeling(s: &TakeSummary) -> String {
+    let points: Vec<String> = match s.emotion_asked.as_slice() {
+        [one] => vec![format!("valence {:.2}, arousal {:.2}", one.valence, one.arousal)],
+        many => many.iter().map(|p| format!("{}:{:.2},{:.2}", p.seconds, p.valence, p.arousal)).collect(),
+    };
+    let from = match s.emotion_from {
+        EmotionFrom::Asked => "as asked".to_owned(),
+        EmotionFrom::Lexicon => format!("from the words: {}", s.emotion_words.join(", ")),
+        EmotionFrom::Words => "read from the whole prompt".to_owned(),
+        EmotionFrom::None => "none asked".to_owned(),
+    };
+    match points.len() {
+        0 => from,
+        _ => format!("{} ({from})", points.join("  ")),
+    }
+}
+
+/// At most two decimals, and none that say nothing.
+fn short(x: f64) -> String {
+    format!("{:.2}", x).trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(short(72.0), "72");
+        assert_eq!(short(100.0), "100");
+        assert_eq!(short(92.456), "92.46");
+    }
+}

@@ -1,0 +1,213 @@
+//! One take to be made: what the prompt asks, as the language model takes it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use affetto_engine::sampling::StreamSampling;
+use affetto_models::decoder::Settings;
+use affetto_models::musicgen::{Generation, Melody as ChromaMelody, MusicGen, MusicGenGuide, Plan, Text};
+
+use super::{CodesSound, MusicGenStudio, Timings};
+use crate::continuation::{Continuation, Source};
+use crate::error::{Error, Result};
+use crate::families::Family;
+use crate::melody::Melody;
+use crate::prompt::Prompt;
+use crate::schedule;
+use crate::studio::draw_seed;
+use crate::summary::{Asked, EmotionFrom, TakeSummary};
+use crate::take::Take;
+use crate::take_file::StoredTake;
+
+/// One take to be made.
+pub(crate) struct Job {
+    plan: Plan,
+    settings: Settings,
+    /// Codes it begins with, `[n, K]`.
+    beginning: Vec<u32>,
+    melody: Option<String>,
+    asked: Asked,
+    sound: Arc<CodesSound>,
+    longest_delay: usize,
+    pub timings: Timings,
+}
+
+impl Job {
+    /// Reads the words, the melody and the beginning of a prompt.
+    pub fn prepare(studio: &mut MusicGenStudio, prompt: &Prompt) -> Result<Job> {
+        prompt.check_for(Family::MusicGen)?;
+        let frames = studio.config.frames(prompt.duration_seconds);
+        let mut timings = Timings::default();
+        let parts = schedule::read(&prompt.text)?;
+        if prompt.melody.is_some() && studio.config.chroma.is_none() {
+            return Err(Error::Family {
+                what: "--melody".into(),
+                family: Family::MusicGen.name(),
+                reason: "of this kind follow no melody; name a melody model (musicgen-melody) with --model",
+            });
+        }
+        let words: Vec<&str> = parts.iter().map(|(_, words)| words.as_str()).collect();
+        studio.states(&words, &mut timings)?;
+        let texts = parts
+            .iter()
+            .map(|(seconds, words)| Text {
+                from: studio.config.frames(*seconds),
+                states: studio.remembered(words).map(|states| states.to_vec()).unwrap_or_default(),
+            })
+            .collect();
+        studio.forget();
+        let started = Instant::now();
+        let melody = prompt.melody.as_ref().map(|melody| chroma(melody, studio)).transpose()?;
+        let beginning = match &prompt.continuation {
+            Some(from) => codes_of(from, studio, frames)?,
+            None => Vec::new(),
+        };
+        timings.prepare_seconds = started.elapsed().as_secs_f64();
+        let seed = prompt.seed.unwrap_or_else(draw_seed);
+        let defaults = StreamSampling::default();
+        let asked = prompt.sampling;
+        let sampling = StreamSampling {
+            temperature: asked.temperature.unwrap_or(defaults.temperature),
+            top_k: asked.top_k.unwrap_or(defaults.top_k),
+            top_p: asked.top_p.unwrap_or(defaults.top_p),
+        };
+        let mut settings = Settings { sampling: vec![sampling], seed, ..Settings::default() };
+        if let Some(scale) = asked.guidance {
+            settings.guidance = vec![scale];
+        }
+        Ok(Job {
+            plan: Plan { frames, texts, melody },
+            settings,
+            beginning,
+            melody: prompt.melody.as_ref().map(|melody| melody.name().to_owned()),
+            asked: Asked {
+                family: Family::MusicGen,
+                seed,
+                model: studio.name.clone(),
+                licences: studio.licences.clone(),
+                prompt: prompt.text.clone(),
+                duration_seconds: frames as f64 / studio.config.frame_rate as f64,
+                emotion: None,
+                emotion_from: EmotionFrom::None,
+                emotion_words: Vec::new(),
+            },
+            sound: studio.sound.clone(),
+            longest_delay: studio.config.decoder.delays.iter().copied().max().unwrap_or(0),
+            timings,
+        })
+    }
+
+    /// The take, ready for its first step.
+    pub fn begin(&mut self, model: &MusicGen) -> Result<Generation> {
+        self.timings.steps = self.rows_to_make() + self.longest_delay;
+        let guide = MusicGenGuide::new(model, &self.plan)?;
+        Ok(Generation::new(model, guide, &self.settings, &self.beginning)?)
+    }
+
+    /// The codes it begins with, `[n, K]`.
+    pub fn beginning(&self) -> &[u32] {
+        &self.beginning
+    }
+
+    /// Streams of codes.
+    pub fn streams(&self) -> usize {
+        self.sound.streams()
+    }
+
+    /// What is asked for.
+    pub fn summary(&self) -> TakeSummary {
+        self.asked.clone().summary()
+    }
+
+    /// What turns its codes into sound.
+    pub fn sound(&self) -> &Arc<CodesSound> {
+        &self.sound
+    }
+
+    /// Rows in all.
+    pub fn frames(&self) -> usize {
+        self.plan.frames
+    }
+
+    /// Rows that are not given.
+    pub fn rows_to_make(&self) -> usize {
+        self.plan.frames - self.beginning.len() / self.streams()
+    }
+
+    /// The take of these codes `[frames, K]`.
+    pub fn take(self, codes: Vec<u32>) -> Take {
+        let continued = self.beginning.len() / self.sound.streams();
+        Take::of_codes(codes, continued, self.melody, self.asked, self.sound, self.timings)
+    }
+}
+
+/// A melody as the model hears it.
+fn chroma(melody: &Melody, studio: &MusicGenStudio) -> Result<ChromaMelody> {
+    let extractor = super::stub::Chroma::musicgen();
+    let frame_rate = extractor.frame_rate();
+    if let Some(chroma) = melody.chroma_of_notes(frame_rate) {
+        return Ok(ChromaMelody { chroma, frame_rate });
+    }
+    let samples = match melody.samples_at(studio.config.sampling_rate) {
+        Some(samples) => samples?,
+        None => Vec::new(),
+    };
+    Ok(ChromaMelody { chroma: extractor.of(&samples), frame_rate })
+}
+
+/// The codes of what a take shall begin with.
+fn codes_of(from: &Continuation, studio: &MusicGenStudio, frames: usize) -> Result<Vec<u32>> {
+    let codes = match &*from.source {
+        Source::Codes(stored) => stored_codes(from, stored, studio)?,
+        Source::Sound(audio) => studio.sound.encode(audio)?.map_err(|reason| from.bad(reason))?,
+    };
+    let given = codes.len() / studio.sound.streams();
+    if given >= frames {
+        let rate = studio.config.frame_rate as f64;
+        return Err(Error::Prompt {
+            what: "the duration",
+            found: format!("{} s, but {} alone has {} s", frames as f64 / rate, from.name, given as f64 / rate),
+            expected: "the length of the whole, which counts in what it begins with".into(),
+        });
+    }
+    Ok(codes)
+}
+
+/// The codes of a stored take, `[frames, K]`, checked against the model.
+fn stored_codes(from: &Continuation, stored: &StoredTake, studio: &MusicGenStudio) -> Result<Vec<u32>> {
+    let (streams, config) = (studio.sound.streams(), &studio.config);
+    if stored.family != Family::MusicGen.name() {
+        let reason = format!("a take of {}, expected one of musicgen; give its sound instead", stored.family);
+        return Err(from.bad(reason));
+    }
+    if stored.codes.len() != streams {
+        let found = stored.codes.len();
+        return Err(from.bad(format!("{found} streams of codes, expected the {streams} of {}", studio.name)));
+    }
+    let frames = stored.codes[0].len();
+    if let Some(k) = stored.codes.iter().position(|stream| stream.len() != frames) {
+        let found = stored.codes[k].len();
+        return Err(from.bad(format!("stream {k} has {found} codes, expected {frames} as in stream 0")));
+    }
+    let rates = (config.sampling_rate, config.frame_rate as f64);
+    if stored.sample_rate.is_some_and(|rate| rate != rates.0) || stored.frame_rate.is_some_and(|rate| rate != rates.1) {
+        return Err(from.bad(format!(
+            "{:?} Hz with {:?} frames a second, expected {} Hz with {}",
+            stored.sample_rate.unwrap_or(rates.0),
+            stored.frame_rate.unwrap_or(rates.1),
+            rates.0,
+            rates.1
+        )));
+    }
+    for (k, stream) in stored.codes.iter().enumerate() {
+        let size = config.decoder.vocab_sizes[k];
+        if let Some(frame) = stream.iter().position(|&code| code as usize >= size) {
+            let code = stream[frame];
+            return Err(from.bad(format!("code {code} in stream {k}, frame {frame}; expected below {size}")));
+        }
+    }
+    if frames == 0 {
+        return Err(from.bad("no codes in it; give a take with sound".into()));
+    }
+    Ok((0..frames).flat_map(|frame| stored.codes.iter().map(move |stream| stream[frame])).collect())
+}

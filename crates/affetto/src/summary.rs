@@ -1,0 +1,127 @@
+//! What was asked for and what was made, in words and numbers.
+
+use affetto_control::EmotionCurve;
+use serde::Serialize;
+
+use crate::families::Family;
+
+/// Where the feeling of a take came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EmotionFrom {
+    /// It was asked for outright.
+    Asked,
+    /// From words of the prompt that the lexicon has.
+    Lexicon,
+    /// From the whole sentence, by the head that reads it.
+    Words,
+    /// None was read: there were no words, or the model hears feeling in the words alone.
+    None,
+}
+
+/// A point of the feeling asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct EmotionPoint {
+    /// When, in seconds.
+    pub seconds: f64,
+    /// Unpleasant (-1) to pleasant (1).
+    pub valence: f32,
+    /// Calm (-1) to excited (1).
+    pub arousal: f32,
+}
+
+/// What was asked for and what was made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TakeSummary {
+    /// The family's name.
+    pub family: &'static str,
+    /// The seed that makes this take again.
+    pub seed: u64,
+    /// The model's name.
+    pub model: String,
+    /// The licences that the model and what else made the sound come under, one line each.
+    pub licences: Vec<String>,
+    /// The words.
+    pub prompt: String,
+    /// Length, in seconds.
+    pub duration_seconds: f64,
+    /// The feeling that was asked for, as a curve's points; one point for a constant feeling.
+    pub emotion_asked: Vec<EmotionPoint>,
+    /// Where that feeling came from.
+    pub emotion_from: EmotionFrom,
+    /// The words of the prompt that the lexicon read it from.
+    pub emotion_words: Vec<String>,
+    /// What there is to say of notes, where the family has them.
+    #[serde(flatten)]
+    pub notes: Option<NotesSummary>,
+    /// What there is to say of codes, where the family has them.
+    #[serde(flatten)]
+    pub codes: Option<CodesSummary>,
+}
+
+/// What there is to say of a take of notes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NotesSummary {
+    /// Quarter notes per minute.
+    pub tempo_bpm: f32,
+    /// Key, such as `F# minor`.
+    pub key: String,
+    /// Meter, such as `6/8`.
+    pub meter: String,
+    /// Instruments, by their General MIDI names.
+    pub instruments: Vec<String>,
+    /// Distinct onsets per second that were aimed at.
+    pub density: f32,
+    /// Number of notes.
+    pub note_count: usize,
+}
+
+/// What there is to say of a take of codes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CodesSummary {
+    /// Frames of codes.
+    pub frames: usize,
+    /// The first of them that were given, not made.
+    pub frames_continued: usize,
+    /// Channels of the sound.
+    pub channels: usize,
+    /// The melody that was followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub melody: Option<String>,
+}
+
+/// The parts of a summary that do not come from the music.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub family: Family,
+    pub seed: u64,
+    pub model: String,
+    pub licences: Vec<String>,
+    pub prompt: String,
+    pub duration_seconds: f64,
+    pub emotion: Option<EmotionCurve>,
+    pub emotion_from: EmotionFrom,
+    pub emotion_words: Vec<String>,
+}
+
+impl Asked {
+    /// A summary, as yet without what the music itself tells.
+    pub fn summary(self) -> TakeSummary {
+        let points = self.emotion.iter().flat_map(|curve| curve.points().iter());
+        TakeSummary {
+            family: self.family.name(),
+            seed: self.seed,
+            model: self.model,
+            licences: self.licences,
+            prompt: self.prompt,
+            duration_seconds: self.duration_seconds,
+            emotion_asked: points
+                .map(|&(seconds, e)| EmotionPoint { seconds, valence: e.valence, arousal: e.arousal })
+                .collect(),
+            emotion_from: self.emotion_from,
+            emotion_words: self.emotion_words,
+            notes: None,
+            codes: None,
+        }
+    }
+}
