@@ -1,4 +1,5 @@
 //! Stands in for the codec and the chroma extractor until `affetto_models` has them: its sound is no music.
+use affetto_engine::Checkpoint;
 use affetto_models::ModelError;
 use std::sync::Arc;
 pub struct EncodecConfig;
