@@ -8,6 +8,7 @@ mod json;
 pub mod minilm;
 pub mod musicgen;
 pub mod musicnn;
+mod parallel;
 pub mod t5;
 
 pub use error::ModelError;

@@ -4,6 +4,7 @@ use affetto_engine::{Checkpoint, Embedding, LayerNorm, Linear, Precision};
 
 use super::config::{Angles, DecoderConfig, Variant};
 use crate::error::ModelError;
+use crate::parallel;
 
 /// ε of all layer norms.
 const EPS: f32 = 1e-5;
@@ -78,38 +79,35 @@ impl DecoderLm {
             .clone()
             .map(|(k, &v)| Embedding::load(checkpoint, &format!("{prefix}decoder.embed_tokens.{k}.weight"), v + 1, d))
             .collect::<Result<_, _>>()?;
-        let layers = (0..config.num_hidden_layers)
-            .map(|i| {
-                let name = |part: &str| format!("{prefix}decoder.layers.{i}.{part}");
-                let weight = |part: &str| (name(&format!("{part}.weight")), d);
-                let norm = |part: &str| LayerNorm::load(checkpoint, &name(part), d, EPS);
-                let joined = |parts: &[&str]| {
-                    let parts: Vec<_> = parts.iter().map(|part| weight(part)).collect();
-                    Linear::load_joined(checkpoint, &parts, d, precision)
-                };
-                let linear = |part: &str, outputs, inputs| {
-                    Linear::load(checkpoint, &name(part), outputs, inputs, false, precision)
-                };
-                Ok(Layer {
-                    self_norm: norm("self_attn_layer_norm")?,
-                    self_qkv: joined(&["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"])?,
-                    self_out: linear("self_attn.out_proj", d, d)?,
-                    cross: if variant.cross_attention {
-                        Some(Cross {
-                            norm: norm("encoder_attn_layer_norm")?,
-                            q: linear("encoder_attn.q_proj", d, d)?,
-                            kv: joined(&["encoder_attn.k_proj", "encoder_attn.v_proj"])?,
-                            out: linear("encoder_attn.out_proj", d, d)?,
-                        })
-                    } else {
-                        None
-                    },
-                    ffn_norm: norm("final_layer_norm")?,
-                    fc1: linear("fc1", ffn, d)?,
-                    fc2: linear("fc2", d, ffn)?,
-                })
+        let layers = parallel::collect(config.num_hidden_layers, |i| {
+            let name = |part: &str| format!("{prefix}decoder.layers.{i}.{part}");
+            let weight = |part: &str| (name(&format!("{part}.weight")), d);
+            let norm = |part: &str| LayerNorm::load(checkpoint, &name(part), d, EPS);
+            let joined = |parts: &[&str]| {
+                let parts: Vec<_> = parts.iter().map(|part| weight(part)).collect();
+                Linear::load_joined(checkpoint, &parts, d, precision)
+            };
+            let linear =
+                |part: &str, outputs, inputs| Linear::load(checkpoint, &name(part), outputs, inputs, false, precision);
+            Ok(Layer {
+                self_norm: norm("self_attn_layer_norm")?,
+                self_qkv: joined(&["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"])?,
+                self_out: linear("self_attn.out_proj", d, d)?,
+                cross: if variant.cross_attention {
+                    Some(Cross {
+                        norm: norm("encoder_attn_layer_norm")?,
+                        q: linear("encoder_attn.q_proj", d, d)?,
+                        kv: joined(&["encoder_attn.k_proj", "encoder_attn.v_proj"])?,
+                        out: linear("encoder_attn.out_proj", d, d)?,
+                    })
+                } else {
+                    None
+                },
+                ffn_norm: norm("final_layer_norm")?,
+                fc1: linear("fc1", ffn, d)?,
+                fc2: linear("fc2", d, ffn)?,
             })
-            .collect::<Result<_, ModelError>>()?;
+        })?;
         let outside = prefix.strip_suffix("model.").unwrap_or(prefix);
         let heads: Vec<_> = vocabularies.map(|(k, &v)| (format!("{outside}lm_heads.{k}.weight"), v)).collect();
         Ok(DecoderLm {

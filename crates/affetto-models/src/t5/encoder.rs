@@ -7,6 +7,7 @@ use super::MAX_TOKENS;
 use super::attention::{attend, position_biases};
 use super::config::{Activation, T5Config};
 use crate::error::ModelError;
+use crate::parallel;
 
 /// x / √(mean x² + ε) · w.
 struct RmsNorm {
@@ -66,28 +67,26 @@ impl T5Encoder {
         let (d, inner, ffn) = (config.d_model, config.num_heads * config.d_kv, config.d_ff);
         let tables = [format!("{prefix}shared.weight"), format!("{prefix}encoder.embed_tokens.weight")];
         let table = tables.iter().find(|name| checkpoint.contains(name)).unwrap_or(&tables[0]);
-        let layers = (0..config.num_layers)
-            .map(|i| {
-                let name = |part: &str| format!("{prefix}encoder.block.{i}.layer.{part}");
-                let joined = |parts: &[&str], outputs| {
-                    let parts: Vec<_> = parts.iter().map(|part| (name(&format!("{part}.weight")), outputs)).collect();
-                    Linear::load_joined(checkpoint, &parts, d, precision)
-                };
-                let wi: &[&str] = if config.gated {
-                    &["1.DenseReluDense.wi_0", "1.DenseReluDense.wi_1"]
-                } else {
-                    &["1.DenseReluDense.wi"]
-                };
-                Ok(Layer {
-                    attention_norm: RmsNorm::load(checkpoint, &name("0.layer_norm"), config)?,
-                    qkv: joined(&["0.SelfAttention.q", "0.SelfAttention.k", "0.SelfAttention.v"], inner)?,
-                    out: Linear::load(checkpoint, &name("0.SelfAttention.o"), d, inner, false, precision)?,
-                    ffn_norm: RmsNorm::load(checkpoint, &name("1.layer_norm"), config)?,
-                    wi: joined(wi, ffn)?,
-                    wo: Linear::load(checkpoint, &name("1.DenseReluDense.wo"), d, ffn, false, precision)?,
-                })
+        let layers = parallel::collect(config.num_layers, |i| {
+            let name = |part: &str| format!("{prefix}encoder.block.{i}.layer.{part}");
+            let joined = |parts: &[&str], outputs| {
+                let parts: Vec<_> = parts.iter().map(|part| (name(&format!("{part}.weight")), outputs)).collect();
+                Linear::load_joined(checkpoint, &parts, d, precision)
+            };
+            let wi: &[&str] = if config.gated {
+                &["1.DenseReluDense.wi_0", "1.DenseReluDense.wi_1"]
+            } else {
+                &["1.DenseReluDense.wi"]
+            };
+            Ok(Layer {
+                attention_norm: RmsNorm::load(checkpoint, &name("0.layer_norm"), config)?,
+                qkv: joined(&["0.SelfAttention.q", "0.SelfAttention.k", "0.SelfAttention.v"], inner)?,
+                out: Linear::load(checkpoint, &name("0.SelfAttention.o"), d, inner, false, precision)?,
+                ffn_norm: RmsNorm::load(checkpoint, &name("1.layer_norm"), config)?,
+                wi: joined(wi, ffn)?,
+                wo: Linear::load(checkpoint, &name("1.DenseReluDense.wo"), d, ffn, false, precision)?,
             })
-            .collect::<Result<_, ModelError>>()?;
+        })?;
         Ok(T5Encoder {
             embedding: Embedding::load(checkpoint, table, config.vocab_size, d)?,
             biases: checkpoint.tensor_f32(
