@@ -2,6 +2,7 @@
 //! [`Checkpoint`](affetto_engine::Checkpoint).
 
 pub mod decoder;
+pub mod encodec;
 pub mod error;
 pub mod folder;
 mod json;

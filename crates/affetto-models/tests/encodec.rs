@@ -1,0 +1,125 @@
+//! EnCodec against transformers (goldens/encodec.py).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use affetto_engine::{Checkpoint, threads};
+use affetto_models::encodec::{DecodeStream, Encodec, EncodecConfig};
+use serde_json::Value;
+
+struct Golden {
+    checkpoint: Checkpoint,
+    codec: Arc<Encodec>,
+    config: EncodecConfig,
+}
+
+fn golden(name: &str) -> Golden {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens");
+    let checkpoint = Checkpoint::open(folder.join(format!("encodec-{name}.safetensors"))).unwrap();
+    let config = EncodecConfig::from_json(&json(name)).unwrap();
+    let codec = Arc::new(Encodec::load(&checkpoint, &config, "").unwrap());
+    Golden { checkpoint, codec, config }
+}
+
+fn json(name: &str) -> Value {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens");
+    serde_json::from_slice(&std::fs::read(folder.join(format!("encodec-{name}.json"))).unwrap()).unwrap()
+}
+
+impl Golden {
+    fn numbers(&self, name: &str) -> Vec<f32> {
+        self.checkpoint.stored(&format!("golden.{name}")).unwrap().to_f32()
+    }
+
+    fn codes(&self, name: &str) -> Vec<u32> {
+        self.numbers(name).into_iter().map(|x| x as u32).collect()
+    }
+}
+
+fn worst(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).fold(0.0, |m, (x, y)| m.max((x - y).abs()))
+}
+
+#[test]
+fn sound_becomes_the_same_codes_and_codes_the_same_sound() {
+    for name in ["plain", "shortcut"] {
+        let golden = golden(name);
+        assert_eq!(golden.codec.encode(&golden.numbers("sound")).unwrap(), golden.codes("codes"), "{name}");
+        let decoded = golden.codec.decode(&golden.codes("random")).unwrap();
+        let difference = worst(&decoded, &golden.numbers("decoded"));
+        assert!(difference <= 1e-4, "{name}: {difference}");
+        // Two frames are shorter than the first convolution's padding.
+        let short = golden.codec.decode(&golden.codes("random")[..8]).unwrap();
+        let difference = worst(&short, &golden.numbers("short"));
+        assert!(difference <= 1e-4, "{name}, two frames: {difference}");
+    }
+}
+
+#[test]
+fn however_codes_are_portioned_the_sound_is_the_same() {
+    for name in ["plain", "shortcut"] {
+        let golden = golden(name);
+        let once: Vec<u32> = golden.codes("random");
+        let codes: Vec<u32> = once.iter().chain(&once).chain(&once).copied().collect();
+        let whole = golden.codec.decode(&codes).unwrap();
+        for portion in [1, 3, 20, 50, 1000] {
+            let mut stream = DecodeStream::new(golden.codec.clone());
+            let mut samples = Vec::new();
+            let mut most = 0;
+            for part in codes.chunks(portion * 4) {
+                let piece = stream.push(part).unwrap();
+                most = most.max(piece.len());
+                samples.extend(piece);
+            }
+            samples.extend(stream.finish().unwrap());
+            assert!(worst(&samples, &whole) <= 1e-5, "{name}, {portion} at once");
+            assert!(portion > 50 || most <= 60 * golden.config.hop(), "pieces come as they are ready");
+        }
+        threads::set_limit(1);
+        let alone = golden.codec.decode(&codes).unwrap();
+        threads::set_limit(2);
+        assert_eq!(golden.codec.decode(&codes).unwrap(), alone);
+    }
+}
+
+#[test]
+fn long_sound_is_encoded_in_windows_as_in_one_piece() {
+    let golden = golden("plain");
+    let hop = golden.config.hop();
+    let sound: Vec<f32> = (0..700 * hop).map(|i| (i as f32 * 0.37).sin() * (i as f32 * 0.0021).cos()).collect();
+    let whole = golden.codec.encode(&sound).unwrap();
+    assert_eq!(whole.len(), 700 * 4);
+    // The beginning of a longer piece has the codes of that beginning but where its end shows.
+    let part = golden.codec.encode(&sound[..400 * hop]).unwrap();
+    assert_eq!(part[..390 * 4], whole[..390 * 4]);
+    let odd = golden.codec.encode(&sound[..10 * hop + 1]).unwrap();
+    assert_eq!(odd.len(), 11 * 4);
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let golden = golden("plain");
+    assert!(golden.codec.encode(&[]).unwrap_err().to_string().contains("at least one"));
+    assert!(golden.codec.encode(&[f32::NAN; 64]).is_err());
+    assert!(golden.codec.decode(&[0; 5]).unwrap_err().to_string().contains("whole frames of 4"));
+    assert!(golden.codec.decode(&[99; 4]).unwrap_err().to_string().contains("below 16"));
+    for (key, value, expected) in [
+        ("use_causal_conv", Value::Bool(true), "false"),
+        ("norm_type", "time_group_norm".into(), "weight_norm"),
+        ("pad_mode", "constant".into(), "reflect"),
+        ("upsampling_ratios", serde_json::json!([0]), "1 to 64"),
+        ("audio_channels", 2.into(), "1"),
+        ("chunk_length_s", 1.0.into(), "nothing"),
+        ("num_filters", 16_384.into(), "1024"),
+    ] {
+        let mut config = json("plain");
+        config[key] = value;
+        let message = EncodecConfig::from_json(&config).unwrap_err().to_string();
+        assert!(message.contains(key) && message.contains(expected), "{message}");
+    }
+    let mut config = golden.config.clone();
+    config.num_filters = 8;
+    let message = Encodec::load(&golden.checkpoint, &config, "").err().unwrap().to_string();
+    assert!(message.contains("layers.0") && message.contains("shape"), "{message}");
+}
