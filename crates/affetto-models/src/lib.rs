@@ -6,6 +6,7 @@ pub mod encodec;
 pub mod error;
 pub mod folder;
 mod json;
+pub mod melody;
 pub mod minilm;
 pub mod musicgen;
 pub mod musicnn;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use affetto_engine::sampling::StreamSampling;
 use affetto_models::decoder::Settings;
+use affetto_models::melody::Chroma;
 use affetto_models::musicgen::{Generation, Melody as ChromaMelody, MusicGen, MusicGenGuide, Plan, Text};
 
 use super::{CodesSound, MusicGenStudio, Timings};
@@ -25,6 +26,8 @@ pub(crate) struct Job {
     settings: Settings,
     /// Codes it begins with, `[n, K]`.
     beginning: Vec<u32>,
+    /// Whether those are an earlier take's, whose last codes knew of its end.
+    resumes: bool,
     melody: Option<String>,
     asked: Asked,
     sound: Arc<CodesSound>,
@@ -79,6 +82,7 @@ impl Job {
             plan: Plan { frames, texts, melody },
             settings,
             beginning,
+            resumes: prompt.continuation.as_ref().is_some_and(|from| matches!(*from.source, Source::Codes(_))),
             melody: prompt.melody.as_ref().map(|melody| melody.name().to_owned()),
             asked: Asked {
                 family: Family::MusicGen,
@@ -101,7 +105,10 @@ impl Job {
     pub fn begin(&mut self, model: &MusicGen) -> Result<Generation> {
         self.timings.steps = self.rows_to_make() + self.longest_delay;
         let guide = MusicGenGuide::new(model, &self.plan)?;
-        Ok(Generation::new(model, guide, &self.settings, &self.beginning)?)
+        Ok(match self.resumes {
+            true => Generation::resume(model, guide, &self.settings, &self.beginning)?,
+            false => Generation::new(model, guide, &self.settings, &self.beginning)?,
+        })
     }
 
     /// The codes it begins with, `[n, K]`.
@@ -143,7 +150,7 @@ impl Job {
 
 /// A melody as the model hears it.
 fn chroma(melody: &Melody, studio: &MusicGenStudio) -> Result<ChromaMelody> {
-    let extractor = super::stub::Chroma::musicgen();
+    let extractor = Chroma::default();
     let frame_rate = extractor.frame_rate();
     if let Some(chroma) = melody.chroma_of_notes(frame_rate) {
         return Ok(ChromaMelody { chroma, frame_rate });

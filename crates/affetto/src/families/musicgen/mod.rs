@@ -6,7 +6,6 @@ mod info;
 mod job;
 mod sound;
 mod stream;
-mod stub;
 
 use std::sync::Arc;
 use std::time::Instant;

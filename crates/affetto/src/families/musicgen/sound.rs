@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::stub::{DecodeStream, Encodec, EncodecConfig};
 use affetto_audio::AudioBuffer;
 use affetto_models::ModelFolder;
+use affetto_models::encodec::{DecodeStream, Encodec, EncodecConfig};
 use affetto_models::musicgen::MusicGenConfig;
 
 use crate::error::Result;
@@ -72,7 +72,7 @@ impl CodesSound {
 
     /// Samples of so many frames of codes.
     pub fn samples(&self, frames: usize) -> usize {
-        frames * self.sample_rate as usize / self.frame_rate
+        frames * self.config.hop()
     }
 
     /// `1`, `2` …, or `1L`, `1R`, `2L` ….
@@ -90,7 +90,7 @@ impl CodesSound {
             2 if audio.channels.len() == 2 => audio.channels.clone(),
             count => vec![audio.mixdown(); count],
         };
-        let hop = self.samples(1).max(1);
+        let hop = self.config.hop();
         let mut sides = Vec::with_capacity(channels.len());
         for channel in &channels {
             let mut samples = match affetto_audio::resample(channel, audio.sample_rate, self.sample_rate) {

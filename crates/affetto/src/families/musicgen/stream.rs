@@ -122,7 +122,7 @@ fn compose(
     };
     let stopped = || Error::Compose("nobody listens any more".into());
     let mut generation = job.begin(model)?;
-    for row in job.beginning().chunks_exact(job.streams()) {
+    for row in job.beginning().chunks_exact(job.streams()).take(generation.complete()) {
         if !hear(Some(row), &mut decoding, &mut waiting)? {
             return Err(stopped());
         }
