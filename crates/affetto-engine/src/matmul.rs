@@ -29,6 +29,7 @@ pub const MAX_INT8_INPUTS: usize = 65_536;
 /// Multiplications (rows × in × out) below which one thread does all.
 const THREAD_WORK: usize = 1 << 20;
 
+#[derive(Clone)]
 enum Packed {
     F32(Vec<F32Line>),
     Bf16(Vec<Bf16Line>),
@@ -36,6 +37,7 @@ enum Packed {
 }
 
 /// A weight matrix `[out, in]` laid out for the kernels.
+#[derive(Clone)]
 pub struct PackedMatrix {
     outputs: usize,
     inputs: usize,

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
+use super::prefetch::ahead;
 use super::{Bf16Line, F32Line, Int8Line, Out, PANEL, Panels, Rows, Scales};
 
 /// Panels walked together before the next rows.
@@ -74,11 +75,12 @@ unsafe fn block_f32<const R: usize, const P: usize>(r: usize, p: usize, x: &Rows
     // SAFETY: by the caller's promise; `lines == len`.
     unsafe {
         let rows: [*const f32; R] = std::array::from_fn(|i| x.data.as_ptr().add((r + i) * x.stride));
-        let panels: [*const f32; P] = std::array::from_fn(|j| w.data.as_ptr().add((p + j) * w.stride).cast());
+        let panels: [*const F32Line; P] = std::array::from_fn(|j| w.data.as_ptr().add((p + j) * w.stride));
         for i in 0..w.lines {
+            ahead::<R, P, _>(&panels, i, w.lines);
             for j in 0..P {
-                let low = _mm256_load_ps(panels[j].add(PANEL * i));
-                let up = _mm256_load_ps(panels[j].add(PANEL * i + 8));
+                let low = _mm256_load_ps(panels[j].add(i).cast());
+                let up = _mm256_load_ps(panels[j].add(i).cast::<f32>().add(8));
                 for (a, row) in acc.iter_mut().zip(&rows) {
                     let xi = _mm256_set1_ps(*row.add(i));
                     a[j][0] = _mm256_fmadd_ps(low, xi, a[j][0]);
@@ -117,12 +119,13 @@ unsafe fn block_bf16<const R: usize, const P: usize>(
     // SAFETY: by the caller's promise; the odd half of the last line of an odd row is not used.
     unsafe {
         let rows: [*const f32; R] = std::array::from_fn(|i| x.data.as_ptr().add((r + i) * x.stride));
-        let panels: [*const __m256i; P] = std::array::from_fn(|j| w.data.as_ptr().add((p + j) * w.stride).cast());
+        let panels: [*const Bf16Line; P] = std::array::from_fn(|j| w.data.as_ptr().add((p + j) * w.stride));
         for i in 0..w.lines {
+            ahead::<R, P, _>(&panels, i, w.lines);
             let pair = 2 * i + 1 < x.len;
             for j in 0..P {
                 for h in 0..2 {
-                    let both = _mm256_load_si256(panels[j].add(2 * i + h));
+                    let both = _mm256_load_si256(panels[j].add(i).cast::<__m256i>().add(h));
                     let even = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(both));
                     for (a, row) in acc.iter_mut().zip(&rows) {
                         a[j][h] = _mm256_fmadd_ps(even, _mm256_set1_ps(*row.add(2 * i)), a[j][h]);
@@ -168,11 +171,15 @@ unsafe fn block_int8<const R: usize, const P: usize>(
     // SAFETY: by the caller's promise; a half line is 32 bytes: 16 columns × 2 inputs.
     unsafe {
         let rows: [*const i16; R] = std::array::from_fn(|i| x.data.as_ptr().add((r + i) * x.stride));
-        let panels: [*const __m128i; P] = std::array::from_fn(|j| w.data.as_ptr().add((p + j) * w.stride).cast());
+        let panels: [*const Int8Line; P] = std::array::from_fn(|j| w.data.as_ptr().add((p + j) * w.stride));
         for i in 0..2 * w.lines {
+            if i % 2 == 0 {
+                ahead::<R, P, _>(&panels, i / 2, w.lines);
+            }
             for j in 0..P {
-                let low = _mm256_cvtepi8_epi16(_mm_load_si128(panels[j].add(2 * i)));
-                let up = _mm256_cvtepi8_epi16(_mm_load_si128(panels[j].add(2 * i + 1)));
+                let half = panels[j].cast::<__m128i>().add(2 * i);
+                let low = _mm256_cvtepi8_epi16(_mm_load_si128(half));
+                let up = _mm256_cvtepi8_epi16(_mm_load_si128(half.add(1)));
                 for (a, row) in acc.iter_mut().zip(&rows) {
                     let xi = _mm256_set1_epi32(row.add(2 * i).cast::<i32>().read_unaligned());
                     a[j][0] = _mm256_add_epi32(a[j][0], _mm256_madd_epi16(low, xi));

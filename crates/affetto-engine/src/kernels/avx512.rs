@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
+use super::prefetch::ahead;
 use super::{Bf16Line, F32Line, Int8Line, Out, PANEL, Panels, Rows, Scales};
 
 /// Panels walked together before the next rows, so that their weights stay in the cache for many rows.
@@ -77,6 +78,7 @@ unsafe fn block_f32<const R: usize, const P: usize>(r: usize, p: usize, x: &Rows
         let rows: [*const f32; R] = std::array::from_fn(|i| x.data.as_ptr().add((r + i) * x.stride));
         let panels: [*const F32Line; P] = std::array::from_fn(|j| w.data.as_ptr().add((p + j) * w.stride));
         for i in 0..w.lines {
+            ahead::<R, P, _>(&panels, i, w.lines);
             let wi: [__m512; P] = load_f32(&panels, i);
             for (a, row) in acc.iter_mut().zip(&rows) {
                 let xi = _mm512_set1_ps(*row.add(i));
@@ -127,6 +129,7 @@ unsafe fn block_bf16<const R: usize, const P: usize>(
         let rows: [*const f32; R] = std::array::from_fn(|i| x.data.as_ptr().add((r + i) * x.stride));
         let panels: [*const Bf16Line; P] = std::array::from_fn(|j| w.data.as_ptr().add((p + j) * w.stride));
         for i in 0..x.len / 2 {
+            ahead::<R, P, _>(&panels, i, w.lines);
             let mut even = [_mm512_setzero_ps(); P];
             let mut odd = [_mm512_setzero_ps(); P];
             for j in 0..P {
@@ -184,12 +187,14 @@ macro_rules! int8 {
             // inputs a line. The pair of 16-bit inputs is read unaligned.
             unsafe {
                 let rows: [*const i16; R] = std::array::from_fn(|i| x.data.as_ptr().add((r + i) * x.stride));
-                let panels: [*const __m256i; P] =
-                    std::array::from_fn(|j| w.data.as_ptr().add((p + j) * w.stride).cast());
+                let panels: [*const Int8Line; P] = std::array::from_fn(|j| w.data.as_ptr().add((p + j) * w.stride));
                 for i in 0..2 * w.lines {
+                    if i % 2 == 0 {
+                        ahead::<R, P, _>(&panels, i / 2, w.lines);
+                    }
                     let mut wi = [_mm512_setzero_si512(); P];
                     for j in 0..P {
-                        wi[j] = _mm512_cvtepi8_epi16(_mm256_load_si256(panels[j].add(i)));
+                        wi[j] = _mm512_cvtepi8_epi16(_mm256_load_si256(panels[j].cast::<__m256i>().add(i)));
                     }
                     for (a, row) in acc.iter_mut().zip(&rows) {
                         let pair = row.add(2 * i).cast::<i32>().read_unaligned();

@@ -13,6 +13,8 @@ mod avx512;
 pub(crate) mod elementwise;
 pub(crate) mod mapped;
 pub(crate) mod pool;
+#[cfg(target_arch = "x86_64")]
+mod prefetch;
 mod scalar;
 
 use std::ops::Range;
