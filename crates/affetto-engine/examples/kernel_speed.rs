@@ -18,7 +18,7 @@ const SHAPES: [(&str, usize, usize, usize); 5] = [
 ];
 /// Bytes of weights walked through in a measurement, more than any cache.
 const WALK: usize = 192 << 20;
-const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::Int8];
+const PRECISIONS: [Precision; 4] = [Precision::F32, Precision::Bf16, Precision::Int8, Precision::Int4];
 
 /// Normally distributed numbers: sums of uniform ones from a small generator.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {

@@ -2,13 +2,16 @@
 //!
 //! Each output number is summed along the inputs in one fixed order by one accumulator, so a row's result has the same
 //! bits whatever the other rows, the number of rows, or the number of threads. Different instruction sets may differ
-//! in the last bits for f32 and bf16 weights; int8 weights are summed exactly and agree everywhere.
+//! in the last bits for f32 and bf16 weights; int8 and int4 weights agree everywhere.
+
+pub(crate) mod int4;
 
 use std::ops::Range;
 
 use crate::checkpoint::{Checkpoint, Stored};
 use crate::error::{EngineError, expect_size};
-use crate::kernels::{self, Bf16Line, F32Line, Int8Line, Isa, Out, PANEL, Panels, Rows, Scales, elementwise};
+
+use crate::kernels::{self, Bf16Line, F32Line, Int4Line, Int8Line, Isa, Out, PANEL, Panels, Rows, Scales, elementwise};
 use crate::threads;
 
 /// How weights are held in memory. Inputs and results are f32 always.
@@ -21,6 +24,9 @@ pub enum Precision {
     Bf16,
     /// 8 bits with one scale for each output, inputs quantised to 12–16 bits at each call: a quarter of the memory.
     Int8,
+    /// 4 bits with a scale for each 32 weights, inputs quantised to 8 bits by groups of 32 at each call: 4.5 bits a
+    /// weight.
+    Int4,
 }
 
 /// The widest input an int8 matrix may have: beyond, 32-bit sums would leave the inputs under 9 bits.
@@ -34,6 +40,7 @@ enum Packed {
     F32(Vec<F32Line>),
     Bf16(Vec<Bf16Line>),
     Int8 { lines: Vec<Int8Line>, scale: Vec<f32> },
+    Int4(Vec<Int4Line>),
 }
 
 /// A weight matrix `[out, in]` laid out for the kernels.
@@ -91,9 +98,11 @@ impl PackedMatrix {
                     (w[o * inputs + i] * inverse[o]).round().clamp(-127.0, 127.0) as i8
                 });
             }
+            Precision::Int4 => Packed::Int4(int4::pack(w, outputs, inputs)),
         };
         let lines = match precision {
             Precision::F32 => inputs,
+            Precision::Int4 => int4::lines(inputs),
             _ => inputs.div_ceil(2),
         };
         Ok(PackedMatrix { outputs, inputs, lines, packed })
@@ -173,6 +182,7 @@ impl PackedMatrix {
             Packed::F32(_) => Precision::F32,
             Packed::Bf16(_) => Precision::Bf16,
             Packed::Int8 { .. } => Precision::Int8,
+            Packed::Int4(_) => Precision::Int4,
         }
     }
 
@@ -182,6 +192,7 @@ impl PackedMatrix {
             Packed::F32(lines) => lines.len(),
             Packed::Bf16(lines) => lines.len(),
             Packed::Int8 { lines, .. } => lines.len(),
+            Packed::Int4(lines) => lines.len(),
         };
         lines * 64
     }
@@ -234,6 +245,13 @@ pub fn linear_with(isa: Isa, x: &[f32], rows: usize, w: &PackedMatrix, bias: Opt
             let lines = Panels::new(lines, w.lines, w.lines);
             split(rows, w, panels, &|part| {
                 kernels::mul_int8(isa, x, lines, scales, part, out);
+            });
+        }
+        Packed::Int4(lines) => {
+            let x = int4::Inputs::quantise(isa, x, w.inputs);
+            let lines = Panels::new(lines, w.lines, w.lines);
+            split(rows, w, panels, &|part| {
+                kernels::int4::mul_int4(isa, &x, lines, part, out);
             });
         }
     }

@@ -35,13 +35,14 @@ fn every_kernel_agrees_with_a_plain_product() {
     for (n, k) in SHAPES {
         let w = numbers(n * k, 1);
         let bias = numbers(n, 2);
-        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8, Precision::Int4] {
             let packed = PackedMatrix::pack(&w, n, k, precision).unwrap();
             // The error of rounding the weights, for sums of k random products.
             let grain = match precision {
                 Precision::F32 => 4e-6,
                 Precision::Bf16 => 6e-3,
                 Precision::Int8 => 1e-2,
+                Precision::Int4 => 2e-1,
             };
             let tolerance = grain * (k as f32).sqrt() + 1e-6;
             for rows in [1, 2, 3, 4, 7, 8, 9, 23] {
@@ -56,6 +57,9 @@ fn every_kernel_agrees_with_a_plain_product() {
                         for ((g, w), s) in got.iter().zip(&want).zip(&scalar) {
                             let at = format!("{isa:?} {precision:?} {n}×{k} rows {rows}");
                             assert!((g - w).abs() < tolerance, "{at}: {g}, expected {w}");
+                            if precision == Precision::Int4 {
+                                assert_eq!(g, s, "{at}");
+                            }
                             assert!((g - s).abs() < 1e-6 * (k as f32).sqrt() * 3.0, "{at}: {g}, scalar {s}");
                         }
                     }
@@ -70,7 +74,7 @@ fn a_row_does_not_depend_on_its_neighbours_or_the_threads() {
     let (n, k, rows) = (300, 700, 13);
     let w = numbers(n * k, 4);
     let x = numbers(rows * k, 5);
-    for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+    for precision in [Precision::F32, Precision::Bf16, Precision::Int8, Precision::Int4] {
         let packed = PackedMatrix::pack(&w, n, k, precision).unwrap();
         for isa in Isa::available() {
             threads::set_limit(1);
@@ -111,12 +115,16 @@ fn int8_keeps_whole_numbers_exactly() {
 
 #[test]
 fn inputs_that_are_not_numbers_stay_so() {
-    let packed = PackedMatrix::pack(&[1.0; 32], 2, 16, Precision::Int8).unwrap();
-    let mut x = vec![0.5; 16];
-    x[3] = f32::INFINITY;
-    let mut out = vec![0.0; 2];
-    linear_with(Isa::best(), &x, 1, &packed, None, &mut out);
-    assert!(out.iter().all(|v| v.is_nan()));
+    for precision in [Precision::Int8, Precision::Int4] {
+        let packed = PackedMatrix::pack(&[1.0; 32], 2, 16, precision).unwrap();
+        let mut x = vec![0.5; 16];
+        x[3] = f32::INFINITY;
+        for isa in Isa::available() {
+            let mut out = vec![0.0; 2];
+            linear_with(isa, &x, 1, &packed, None, &mut out);
+            assert!(out.iter().all(|v| v.is_nan()), "{isa:?} {precision:?}");
+        }
+    }
 }
 
 #[test]

@@ -43,7 +43,7 @@ macro_rules! tile {
 /// Row `r` and panel `p` lie inside `out`; the bias covers `out.cols`.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn store(r: usize, p: usize, acc: [__m256; 2], out: &Out) {
+pub(super) unsafe fn store(r: usize, p: usize, acc: [__m256; 2], out: &Out) {
     let first = p * PANEL;
     // SAFETY: whole panels are inside the output and the bias; a cut one is written number by number.
     unsafe {

@@ -49,7 +49,7 @@ macro_rules! tile {
 /// Rows `r..r + R` and panels `p..p + P` lie inside `out`; the bias covers `out.cols`.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn store<const R: usize, const P: usize>(r: usize, p: usize, acc: [[__m512; P]; R], out: &Out) {
+pub(super) unsafe fn store<const R: usize, const P: usize>(r: usize, p: usize, acc: [[__m512; P]; R], out: &Out) {
     for (j, first) in (0..P).map(|j| (j, (p + j) * PANEL)) {
         let count = PANEL.min(out.cols - first);
         let mask = ((1u32 << count) - 1) as __mmask16;

@@ -191,6 +191,94 @@ by_isa!(
     quantise, quantise_body, (x: &[f32], top: f32, out: &mut [i16]) -> f32
 );
 
+/// Rounds to the nearest whole number, for |x| below 2^22.
+#[inline(always)]
+fn nearest(x: f32) -> f32 {
+    (x + 12_582_912.0) - 12_582_912.0
+}
+
+#[inline(always)]
+fn quantise_groups_body(x: &[f32], values: &mut [i8], scales: &mut [f32], starts: &mut [i32]) {
+    const GROUP: usize = crate::matmul::int4::GROUP;
+    let parts = values.as_chunks_mut::<GROUP>().0.iter_mut().zip(scales).zip(starts);
+    for (g, ((values, scale), start)) in parts.enumerate() {
+        let mut part = [0.0f32; GROUP];
+        let from = x.get(g * GROUP..).unwrap_or_default();
+        let count = from.len().min(GROUP);
+        part[..count].copy_from_slice(&from[..count]);
+        let mut largest = 0.0f32;
+        let mut odd = false;
+        for v in part {
+            largest = if v.abs() > largest { v.abs() } else { largest };
+            odd |= v.is_nan();
+        }
+        if odd || largest == f32::INFINITY {
+            // Not a number in, not a number out: any sum times NaN.
+            *values = [0; GROUP];
+            (*scale, *start) = (f32::NAN, 0);
+            continue;
+        }
+        let factor = if largest > 1e-30 { 127.0 / largest } else { 0.0 };
+        let mut sum = 0i32;
+        for (value, v) in values.iter_mut().zip(part) {
+            let q = nearest(v * factor) as i32;
+            *value = q as i8;
+            sum += q;
+        }
+        (*scale, *start) = (largest / 127.0, -8 * sum);
+    }
+}
+
+by_isa!(
+    /// Quantises `x` to 8 bits by groups of 32: values, scales, and -8 times each group's sum. Beyond `x` are zeros.
+    quantise_groups, quantise_groups_body, (x: &[f32], values: &mut [i8], scales: &mut [f32], starts: &mut [i32])
+);
+
+#[inline(always)]
+fn quantise4_body(w: &[f32; 32], codes: &mut [u8; 32]) -> u16 {
+    let mut extreme = 0.0f32;
+    for &v in w {
+        extreme = if v.abs() > extreme.abs() { v } else { extreme };
+    }
+    if !(extreme.abs() > 1e-30 && extreme.abs() < f32::INFINITY) {
+        *codes = [8; 32];
+        return 0;
+    }
+    // The extreme weight becomes about -8, the end of the scale that reaches further. Of several ways to place it the one
+    // with the least squared error is kept, each with its best scale Σwq / Σq².
+    let (mut best, mut most) = (0.0f32, 0.0f32);
+    for place in 0..11 {
+        let inverse = -(6.4 + 0.25 * place as f32) / extreme;
+        let mut both = [0.0f32; 16];
+        let mut square = [0.0f32; 16];
+        for half in w.as_chunks::<16>().0 {
+            for ((b, s), &v) in both.iter_mut().zip(&mut square).zip(half) {
+                let q = nearest((v * inverse).clamp(-8.0, 7.0));
+                *b += v * q;
+                *s += q * q;
+            }
+        }
+        let (both, square): (f32, f32) = (both.iter().sum(), square.iter().sum());
+        // The squared error is Σw² - (Σwq)² / Σq².
+        if square > 0.0 && both * both > most * square {
+            (most, best) = (both * both / square, both / square);
+        }
+    }
+    // To bfloat16, to the nearest.
+    let bits = ((best.to_bits() + 0x7fff + (best.to_bits() >> 16 & 1)) >> 16) as u16;
+    let scale = f32::from_bits(u32::from(bits) << 16);
+    let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
+    for (code, &v) in codes.iter_mut().zip(w) {
+        *code = (nearest((v * inverse).clamp(-8.0, 7.0)) + 8.0) as u8;
+    }
+    bits
+}
+
+by_isa!(
+    /// Quantises a group of weights: their codes, w ≈ scale·(code - 8), and the scale as bfloat16.
+    quantise4, quantise4_body, (w: &[f32; 32], codes: &mut [u8; 32]) -> u16
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

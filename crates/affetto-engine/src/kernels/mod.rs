@@ -11,6 +11,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub(crate) mod elementwise;
+pub(crate) mod int4;
 pub(crate) mod mapped;
 pub(crate) mod pool;
 #[cfg(target_arch = "x86_64")]
@@ -43,6 +44,11 @@ impl Default for Int8Line {
         Int8Line([0; 4 * PANEL])
     }
 }
+
+/// One line of a four-bit panel; `crate::matmul::int4` says what is in it.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct Int4Line(pub [u8; 4 * PANEL]);
 
 /// An instruction set for which there are kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::{Bf16Line, F32Line, Int8Line, Out, PANEL, Panels, Rows, Scales};
 ///
 /// # Safety
 /// `r` is below `out.rows` and `panel` below `out.cols` / 16, rounded up; the bias covers `out.cols`.
-unsafe fn store(out: &Out, r: usize, panel: usize, acc: [f32; PANEL]) {
+pub(super) unsafe fn store(out: &Out, r: usize, panel: usize, acc: [f32; PANEL]) {
     let first = panel * PANEL;
     let count = PANEL.min(out.cols - first);
     for (j, value) in acc.into_iter().take(count).enumerate() {
