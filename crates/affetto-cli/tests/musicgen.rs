@@ -135,6 +135,43 @@ fn words_guidance_and_sampling_change_the_codes() {
 }
 
 #[test]
+fn weights_may_be_held_in_fewer_bits() {
+    let desk = Desk::with_musicgen(Kind::Text);
+    let with = |form: &[&str]| made(&desk, &[&["x", "--duration", "2", "--seed", "1"], form].concat());
+    let floats = with(&[]);
+    assert_eq!(floats, with(&["--quantize", "none"]));
+    for form in ["bf16", "int8", "int4"] {
+        let codes = with(&["--quantize", form]);
+        assert!(codes.iter().all(|stream| stream.len() == 100), "{form}");
+        assert_ne!(codes, floats, "{form} rounds the weights");
+        assert_eq!(codes, with(&["--quantize", form, "--threads", "1"]), "{form}");
+    }
+}
+
+#[test]
+fn speed_is_measured() {
+    let desk = Desk::with_musicgen(Kind::Text);
+    let folder = desk.assets().to_str().unwrap();
+    let report = desk.json(&["bench", "speed", "--model", folder, "--steps", "40"]);
+    assert_eq!((report["steps"].as_u64(), report["threads"].as_u64()), (Some(40), Some(2)));
+    for field in [
+        "steps_per_second",
+        "real_time_factor",
+        "seconds_to_first_sound",
+        "peak_bytes",
+        "bytes_per_step",
+        "bandwidth_bytes_per_second",
+        "bus_share",
+        "t5_seconds",
+        "decode_seconds",
+    ] {
+        assert!(report[field].as_f64().is_some_and(|x| x > 0.0), "{field}: {report}");
+    }
+    let table = desk.ok(&["bench", "speed", "--model", folder, "--steps", "40", "--quantize", "int8"]);
+    assert!(table.contains("STEPS/S") && table.contains("ENCODEC"), "{table}");
+}
+
+#[test]
 fn a_prompt_along_time_changes_when_it_says() {
     let desk = Desk::with_musicgen(Kind::Text);
     let args = |prompt| [prompt, "--duration", "3", "--seed", "2", "--top-k", "1"];

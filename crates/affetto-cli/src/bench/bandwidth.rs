@@ -6,7 +6,7 @@ use std::time::Instant;
 /// Larger than any processor's caches, in bytes.
 const BUFFER_BYTES: usize = 512 << 20;
 /// Readings; the fastest counts.
-const READINGS: usize = 5;
+const READINGS: usize = 3;
 
 /// Bytes read in a second by `threads` threads, each with a part of the buffer.
 pub fn measure(threads: usize) -> f64 {

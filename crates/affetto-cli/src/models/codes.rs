@@ -1,7 +1,6 @@
 //! MusicGen models: what a folder holds, and storing it quantised.
 
 use affetto::ModelInfo;
-use serde::Serialize;
 
 use crate::args::QuantizeArgs;
 use crate::failure::Failure;

@@ -202,6 +202,7 @@ fn precision(name: &str) -> Option<Precision> {
         "none" | "f32" => Some(Precision::F32),
         "bf16" => Some(Precision::Bf16),
         "int8" => Some(Precision::Int8),
+        "int4" => Some(Precision::Int4),
         _ => None,
     }
 }
