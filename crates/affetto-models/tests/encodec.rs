@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use affetto_engine::{Checkpoint, threads};
 use affetto_models::encodec::{DecodeStream, Encodec, EncodecConfig};
+use safetensors::{Dtype, tensor::TensorView};
 use serde_json::Value;
 
 struct Golden {
@@ -49,11 +50,48 @@ fn sound_becomes_the_same_codes_and_codes_the_same_sound() {
         let decoded = golden.codec.decode(&golden.codes("random")).unwrap();
         let difference = worst(&decoded, &golden.numbers("decoded"));
         assert!(difference <= 1e-4, "{name}: {difference}");
-        // Two frames are shorter than the first convolution's padding.
-        let short = golden.codec.decode(&golden.codes("random")[..8]).unwrap();
-        let difference = worst(&short, &golden.numbers("short"));
-        assert!(difference <= 1e-4, "{name}, two frames: {difference}");
+        // Shorter than the convolutions' padding, and not whole frames.
+        for n in [1, 2, 5, 15, 16, 17, 47, 333] {
+            let part = &golden.numbers("sound")[..n];
+            assert_eq!(golden.codec.encode(part).unwrap(), golden.codes(&format!("codes.{n}")), "{name}, {n} samples");
+        }
+        for n in [1, 2, 7] {
+            let part = golden.codec.decode(&golden.codes("random")[..n * 4]).unwrap();
+            let difference = worst(&part, &golden.numbers(&format!("decoded.{n}")));
+            assert!(difference <= 1e-4, "{name}, {n} frames: {difference}");
+        }
     }
+}
+
+/// The checkpoint's tensors under other names.
+fn renamed(checkpoint: &Checkpoint, rename: impl Fn(&str) -> String) -> Checkpoint {
+    let names: Vec<&str> = checkpoint.names().into_iter().filter(|name| !name.starts_with("golden.")).collect();
+    let tensors: Vec<_> = names.iter().map(|name| (rename(name), checkpoint.stored(name).unwrap())).collect();
+    let views = tensors.iter().map(|(name, tensor)| {
+        (name, TensorView::new(Dtype::F16, tensor.shape().to_vec(), tensor.bytes()).expect("the tensor's own bytes"))
+    });
+    Checkpoint::from_bytes("renamed", safetensors::serialize(views, None).unwrap()).unwrap()
+}
+
+#[test]
+fn the_older_names_of_weight_norms_and_a_prefix_are_read_too() {
+    let golden = golden("shortcut");
+    let older = renamed(&golden.checkpoint, |name| {
+        let name = name.replace("parametrizations.weight.original0", "weight_g");
+        format!("audio_encoder.{}", name.replace("parametrizations.weight.original1", "weight_v"))
+    });
+    assert!(older.names().iter().any(|name| name.ends_with("weight_g")));
+    let codec = Arc::new(Encodec::load(&older, &golden.config, "audio_encoder.").unwrap());
+    let codes = golden.codes("random");
+    assert_eq!(codec.decode(&codes).unwrap(), golden.codec.decode(&codes).unwrap());
+    // The shortcuts are found by their tensors, not by what a configuration says.
+    let without = renamed(&golden.checkpoint, |name| name.replace("shortcut", "other"));
+    let without = Arc::new(Encodec::load(&without, &golden.config, "").unwrap());
+    assert!(worst(&without.decode(&codes).unwrap(), &golden.numbers("decoded")) > 1e-2);
+    // A direction without its norm.
+    let broken = renamed(&golden.checkpoint, |name| name.replacen("weight.original0", "weight.other", 1));
+    let message = Encodec::load(&broken, &golden.config, "").err().unwrap().to_string();
+    assert!(message.contains("original0"), "{message}");
 }
 
 #[test]
