@@ -1,6 +1,9 @@
 //! Attention over the cache against a plain computation in double precision.
 
-use affetto_engine::attention::{KvCache, Visible};
+use affetto_engine::attention::{CachePrecision, KvCache, Visible};
+
+/// Columns of a panel.
+const PANEL: usize = 16;
 
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -98,4 +101,39 @@ fn forgotten_positions_do_not_count() {
     cache.push(&case.k, &case.v, 16, 21);
     cache.attend(&case.q, 16, 1, Visible::All, &mut scores, &mut out);
     close(&out, &case.plain(0, 21));
+}
+
+#[test]
+fn a_bfloat16_cache_is_near_and_grows_step_by_step_to_the_same_bits() {
+    for (heads, width, positions) in [(1, 1, 1), (2, 5, 7), (3, 17, 33), (4, 64, 130)] {
+        let d = heads * width;
+        let case = Case::new(heads, width, 2, positions);
+        let mut whole = KvCache::with_precision(heads, width, positions, CachePrecision::Bf16);
+        whole.push(&case.k, &case.v, d, positions);
+        let mut steps = KvCache::with_precision(heads, width, positions + 500, CachePrecision::Bf16);
+        // What was forgotten leaves no trace.
+        steps.push(&case.v, &case.k, d, positions);
+        steps.truncate(0);
+        for t in 0..positions {
+            steps.push(&case.k[t * d..], &case.v[t * d..], d, 1);
+        }
+        let mut exact = KvCache::new(heads, width, positions);
+        exact.push(&case.k, &case.v, d, positions);
+        let (mut a, mut b) = (vec![0.0; 2 * d], vec![0.0; 2 * d]);
+        whole.attend(&case.q, d, 2, Visible::All, &mut Vec::new(), &mut a);
+        steps.attend(&case.q, d, 2, Visible::All, &mut Vec::new(), &mut b);
+        assert_eq!(a, b);
+        for query in 0..2 {
+            for (got, want) in a[query * d..].iter().zip(case.plain(query, positions)) {
+                assert!((f64::from(*got) - want).abs() < 0.05, "{got}, expected {want}");
+            }
+        }
+        assert!(
+            2 * whole.bytes() <= exact.bytes() + 128 * heads * (width + PANEL),
+            "{} {}",
+            whole.bytes(),
+            exact.bytes()
+        );
+        assert!(steps.bytes() < 4 * whole.bytes() + 4096 * d, "memory comes as it is needed");
+    }
 }

@@ -204,28 +204,40 @@ fn quantise_groups_body(x: &[f32], values: &mut [i8], scales: &mut [f32], starts
     for (g, ((values, scale), start)) in parts.enumerate() {
         let mut part = [0.0f32; GROUP];
         let from = x.get(g * GROUP..).unwrap_or_default();
-        let count = from.len().min(GROUP);
-        part[..count].copy_from_slice(&from[..count]);
-        let mut largest = 0.0f32;
-        let mut odd = false;
-        for v in part {
-            largest = if v.abs() > largest { v.abs() } else { largest };
-            odd |= v.is_nan();
+        match from.first_chunk::<GROUP>() {
+            Some(whole) => part = *whole,
+            None => part[..from.len()].copy_from_slice(from),
         }
-        if odd || largest == f32::INFINITY {
+        // The largest as whole numbers: bits of positive floats are ordered, and NaN lies above infinity.
+        let mut lanes = [0u32; LANES];
+        for half in part.as_chunks::<LANES>().0 {
+            for (lane, v) in lanes.iter_mut().zip(half) {
+                *lane = (*lane).max(v.to_bits() & 0x7fff_ffff);
+            }
+        }
+        let largest = f32::from_bits(lanes.into_iter().fold(0, u32::max));
+        if largest.is_nan() || largest == f32::INFINITY {
             // Not a number in, not a number out: any sum times NaN.
             *values = [0; GROUP];
             (*scale, *start) = (f32::NAN, 0);
             continue;
         }
         let factor = if largest > 1e-30 { 127.0 / largest } else { 0.0 };
-        let mut sum = 0i32;
-        for (value, v) in values.iter_mut().zip(part) {
-            let q = nearest(v * factor) as i32;
-            *value = q as i8;
-            sum += q;
+        let mut quantised = [0i32; GROUP];
+        for (q, v) in quantised.iter_mut().zip(part) {
+            // The lowest bits of the sum's mantissa, as in `nearest`.
+            *q = ((v * factor + 12_582_912.0).to_bits() as i32).wrapping_sub(0x4b40_0000);
         }
-        (*scale, *start) = (largest / 127.0, -8 * sum);
+        let mut sums = [0i32; LANES];
+        for half in quantised.as_chunks::<LANES>().0 {
+            for (sum, q) in sums.iter_mut().zip(half) {
+                *sum += q;
+            }
+        }
+        for (value, q) in values.iter_mut().zip(quantised) {
+            *value = q as i8;
+        }
+        (*scale, *start) = (largest / 127.0, -8 * sums.into_iter().sum::<i32>());
     }
 }
 

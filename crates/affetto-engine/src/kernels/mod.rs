@@ -122,7 +122,7 @@ pub(crate) struct Out<'a> {
     life: std::marker::PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: an `Out` is shared only by `matmul`, whose threads write disjoint ranges of panels, that is, of columns.
+// SAFETY: an `Out` is shared only by `matmul` and `attention`, whose threads write disjoint columns.
 unsafe impl Send for Out<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Out<'_> {}
@@ -135,6 +135,17 @@ impl<'a> Out<'a> {
             assert!((rows - 1) * stride + cols <= data.len(), "out too small");
         }
         Out { ptr: data.as_mut_ptr(), rows, stride, cols, bias: None, life: std::marker::PhantomData }
+    }
+
+    /// The columns from `first` on, `count` of them.
+    ///
+    /// # Panics
+    /// When they are not all there.
+    pub(crate) fn columns(self, first: usize, count: usize) -> Self {
+        assert!(first + count <= self.cols, "columns beyond the result");
+        // SAFETY: `first` lies inside a row.
+        let ptr = unsafe { self.ptr.add(first) };
+        Out { ptr, cols: count, bias: self.bias.map(|b| &b[first..]), ..self }
     }
 
     /// Adds `bias` to every row that is written.
