@@ -46,7 +46,7 @@ impl Melody {
         let path = path.as_ref();
         let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         match extension.as_deref() {
-            Some("mid" | "midi") => Melody::of_notes(path, |bytes| affetto_score::midi::read(bytes)),
+            Some("mid" | "midi") => Melody::of_notes(path, affetto_score::midi::read),
             Some("musicxml" | "xml") => {
                 Melody::of_notes(path, |bytes| affetto_score::musicxml::read(bytes).map(|sheet| sheet.score))
             }

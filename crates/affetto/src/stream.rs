@@ -21,7 +21,7 @@ enum Source {
         take: Box<Take>,
         at: usize,
     },
-    Codes(CodesStream),
+    Codes(Box<CodesStream>),
 }
 
 impl TakeStream {
@@ -31,7 +31,7 @@ impl TakeStream {
     }
 
     pub(crate) fn of_codes(stream: CodesStream) -> TakeStream {
-        TakeStream { source: Source::Codes(stream) }
+        TakeStream { source: Source::Codes(Box::new(stream)) }
     }
 
     /// Samples a second.
