@@ -11,8 +11,8 @@ use super::lstm::{self, LstmLayer};
 use super::stream::DecodeStream;
 use crate::error::ModelError;
 
-/// Frames that are worked on at once.
-const WINDOW: usize = 250;
+/// Frames that are worked on at once: few enough that what lies between layers stays in the cache.
+const WINDOW: usize = 50;
 /// The most codebooks that are read.
 const MAX_BOOKS: usize = 64;
 
