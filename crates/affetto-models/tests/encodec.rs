@@ -147,15 +147,24 @@ fn what_is_wrong_is_named() {
         ("norm_type", "time_group_norm".into(), "weight_norm"),
         ("pad_mode", "constant".into(), "reflect"),
         ("upsampling_ratios", serde_json::json!([0]), "1 to 64"),
+        ("upsampling_ratios", serde_json::json!([64, 64, 64, 64]), "up to 16384"),
+        ("dilation_growth_rate", 16.into(), "up to 2048"),
         ("audio_channels", 2.into(), "1"),
         ("chunk_length_s", 1.0.into(), "nothing"),
         ("num_filters", 16_384.into(), "1024"),
     ] {
         let mut config = json("plain");
+        config["num_residual_layers"] = if key == "dilation_growth_rate" { 16 } else { 1 }.into();
         config[key] = value;
         let message = EncodecConfig::from_json(&config).unwrap_err().to_string();
         assert!(message.contains(key) && message.contains(expected), "{message}");
     }
+    // The encoder is read when it is first needed.
+    let without = renamed(&golden.checkpoint, |name| name.replacen("encoder.layers.0.conv.bias", "gone", 1));
+    let codec = Arc::new(Encodec::load(&without, &golden.config, "").unwrap());
+    assert!(codec.decode(&[0; 4]).is_ok());
+    let message = codec.encode(&[0.5; 64]).unwrap_err().to_string();
+    assert!(message.contains("encoder.layers.0.conv.bias"), "{message}");
     let mut config = golden.config.clone();
     config.num_filters = 8;
     let message = Encodec::load(&golden.checkpoint, &config, "").err().unwrap().to_string();

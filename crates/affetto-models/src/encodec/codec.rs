@@ -1,6 +1,6 @@
 //! The weights, and whole sound to codes and back.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use affetto_engine::Checkpoint;
 
@@ -19,7 +19,10 @@ const MAX_BOOKS: usize = 64;
 /// An EnCodec model. Its weights are f32.
 pub struct Encodec {
     pub(super) config: EncodecConfig,
-    encoder: Side<Conv>,
+    /// Read when sound is first encoded: most takes only decode.
+    encoder: OnceLock<Side<Conv>>,
+    checkpoint: Checkpoint,
+    prefix: String,
     pub(super) decoder: Side<Upsample>,
     /// Codebooks, each `[codes, width]`.
     books: Vec<Vec<f32>>,
@@ -36,30 +39,15 @@ pub(super) struct Side<S> {
 impl Encodec {
     /// Reads the tensors `<prefix>encoder.…`, `<prefix>decoder.…` and `<prefix>quantizer.…`; in a MusicGen checkpoint the
     /// prefix is `audio_encoder.`. Weight norms may be stored either way, or be multiplied in already; residual units
-    /// have a convolution on their shortcut where the checkpoint has one.
+    /// have a convolution on their shortcut where the checkpoint has one. The encoder's tensors are read when sound is
+    /// first encoded.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape.
     pub fn load(checkpoint: &Checkpoint, config: &EncodecConfig, prefix: &str) -> Result<Self, ModelError> {
         let strides = config.upsampling_ratios.len();
         let widest = config.channels(strides);
-        let reader = |side: &str| Reader { checkpoint, config, side: format!("{prefix}{side}."), layer: 0 };
-
-        let mut read = reader("encoder");
-        let first = read.layer(1, config.num_filters, config.kernel_size, 1)?;
-        let mut down = Vec::with_capacity(strides);
-        for (i, &ratio) in config.upsampling_ratios.iter().rev().enumerate() {
-            let width = config.channels(i);
-            let units = read.residuals(width)?;
-            read.skip();
-            down.push((units, read.layer(width, 2 * width, 2 * ratio, ratio)?));
-        }
-        let memory = read.lstm(widest)?;
-        read.skip();
-        let last = read.layer(widest, config.hidden_size, config.last_kernel_size, 1)?;
-        let encoder = Side { first, lstm: memory, strides: down, last };
-
-        let mut read = reader("decoder");
+        let mut read = Reader { checkpoint, config, side: format!("{prefix}decoder."), layer: 0 };
         let first = read.layer(config.hidden_size, widest, config.kernel_size, 1)?;
         let memory = read.lstm(widest)?;
         let mut up = Vec::with_capacity(strides);
@@ -78,7 +66,39 @@ impl Encodec {
         let shape = [config.codebook_size, config.hidden_size];
         let books =
             (0..count).map(|k| Ok(checkpoint.tensor_f32(&name(k), &shape)?)).collect::<Result<_, ModelError>>()?;
-        Ok(Encodec { config: config.clone(), encoder, decoder, books })
+        Ok(Encodec {
+            config: config.clone(),
+            encoder: OnceLock::new(),
+            checkpoint: checkpoint.clone(),
+            prefix: prefix.to_owned(),
+            decoder,
+            books,
+        })
+    }
+
+    /// The encoder, read at the first call.
+    fn encoder(&self) -> Result<&Side<Conv>, ModelError> {
+        if let Some(encoder) = self.encoder.get() {
+            return Ok(encoder);
+        }
+        let config = &self.config;
+        let strides = config.upsampling_ratios.len();
+        let widest = config.channels(strides);
+        let side = format!("{}encoder.", self.prefix);
+        let mut read = Reader { checkpoint: &self.checkpoint, config, side, layer: 0 };
+        let first = read.layer(1, config.num_filters, config.kernel_size, 1)?;
+        let mut down = Vec::with_capacity(strides);
+        for (i, &ratio) in config.upsampling_ratios.iter().rev().enumerate() {
+            let width = config.channels(i);
+            let units = read.residuals(width)?;
+            read.skip();
+            down.push((units, read.layer(width, 2 * width, 2 * ratio, ratio)?));
+        }
+        let memory = read.lstm(widest)?;
+        read.skip();
+        let last = read.layer(widest, config.hidden_size, config.last_kernel_size, 1)?;
+        let encoder = Side { first, lstm: memory, strides: down, last };
+        Ok(self.encoder.get_or_init(|| encoder))
     }
 
     /// The sizes.
@@ -94,7 +114,8 @@ impl Encodec {
     /// The codes `[frames, K]` of samples; a last frame that is not full is padded.
     ///
     /// # Errors
-    /// When there are no samples, or one is not a number.
+    /// When there are no samples, or one is not a number; at the first call, when a tensor of the encoder is missing or
+    /// has another shape.
     pub fn encode(&self, samples: &[f32]) -> Result<Vec<u32>, ModelError> {
         if samples.is_empty() || samples.iter().any(|x| !x.is_finite()) {
             let found = format!("{} samples", samples.len());
@@ -104,33 +125,23 @@ impl Encodec {
                 found,
             });
         }
+        let encoder = self.encoder()?;
         let (hop, reach) = (self.config.hop(), self.config.reach());
         let frames = samples.len().div_ceil(hop);
-        let widest = self.encoder.last.inputs;
-        let mut states = lstm::start(&self.encoder.lstm);
+        let widest = encoder.last.inputs;
+        let mut states = lstm::start(&encoder.lstm);
         let mut hidden = Vec::with_capacity(frames * widest);
         for start in (0..frames).step_by(WINDOW) {
             let end = (start + WINDOW).min(frames);
             let from = start.saturating_sub(reach);
             let to = if end + reach >= frames { samples.len() } else { (end + reach) * hop };
-            let window = self.narrow(&samples[from * hop..to]);
+            let window = encoder.narrow(&samples[from * hop..to]);
             let here = &window[(start - from) * widest..(end - from) * widest];
-            hidden.extend(lstm::apply(&self.encoder.lstm, &mut states, here));
+            hidden.extend(lstm::apply(&encoder.lstm, &mut states, here));
         }
         elu(&mut hidden);
-        let latents = self.encoder.last.apply(&hidden);
+        let latents = encoder.last.apply(&hidden);
         Ok(latents.chunks_exact(self.config.hidden_size).flat_map(|x| self.nearest(x)).collect())
-    }
-
-    /// Samples to what the LSTM reads.
-    fn narrow(&self, samples: &[f32]) -> Vec<f32> {
-        let mut x = self.encoder.first.apply(samples);
-        for (units, down) in &self.encoder.strides {
-            units.iter().for_each(|unit| unit.apply(&mut x));
-            elu(&mut x);
-            x = down.apply(&x);
-        }
-        x
     }
 
     /// What the LSTM gave to samples.
@@ -199,6 +210,19 @@ impl Encodec {
         }
         samples.extend(stream.finish()?);
         Ok(samples)
+    }
+}
+
+impl Side<Conv> {
+    /// Samples to what the LSTM reads.
+    fn narrow(&self, samples: &[f32]) -> Vec<f32> {
+        let mut x = self.first.apply(samples);
+        for (units, down) in &self.strides {
+            units.iter().for_each(|unit| unit.apply(&mut x));
+            elu(&mut x);
+            x = down.apply(&x);
+        }
+        x
     }
 }
 

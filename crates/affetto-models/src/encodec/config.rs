@@ -5,6 +5,11 @@ use serde_json::Value;
 use crate::error::ModelError;
 use crate::json::Part;
 
+/// The most samples in a frame.
+const MAX_HOP: usize = 16_384;
+/// The most steps that a residual unit's kernel may span, its gaps included.
+const MAX_SPREAD: usize = 2048;
+
 /// The sizes of an EnCodec model, with the names and defaults of its published configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodecConfig {
@@ -101,6 +106,16 @@ impl EncodecConfig {
         let most = config.channels(config.upsampling_ratios.len());
         if most > 16_384 {
             return Err(part.wrong("num_filters", "fewer: at most 16384 channels", &config.num_filters.into()));
+        }
+        if config.hop() > MAX_HOP {
+            let found = format!("{} samples a frame", config.hop());
+            return Err(part.wrong("upsampling_ratios", format!("a product up to {MAX_HOP}"), &found.into()));
+        }
+        let growths = u32::try_from(config.num_residual_layers - 1).unwrap_or(u32::MAX);
+        let widest = config.dilation_growth_rate.saturating_pow(growths);
+        if widest.saturating_mul(config.residual_kernel_size) > MAX_SPREAD {
+            let found = format!("a kernel of {} spread {widest} times", config.residual_kernel_size);
+            return Err(part.wrong("dilation_growth_rate", format!("kernels up to {MAX_SPREAD} steps"), &found.into()));
         }
         if config.num_filters < config.compress {
             return Err(part.wrong("compress", "at most num_filters", &config.compress.into()));
