@@ -332,6 +332,14 @@ impl Checkpoint {
         Ok(StoredTensor { entry: entry.clone(), stored, scale })
     }
 
+    /// The bytes of a matrix stored as int4 panels, `[outputs / 16, inputs / 64, 576]`; none where it is not.
+    pub(crate) fn int4(&self, name: &str, outputs: usize, inputs: usize) -> Option<&[u8]> {
+        let entry = self.entries.get(name)?;
+        let whole = outputs.is_multiple_of(16) && inputs.is_multiple_of(64);
+        let fits = whole && entry.dtype == Dtype::U8 && entry.shape == [outputs / 16, inputs / 64, 576];
+        fits.then(|| &entry.shard.bytes.as_slice()[entry.start..entry.end])
+    }
+
     /// A tensor as it is stored; its shape must be `shape`.
     pub fn stored_shaped(&self, name: &str, shape: &[usize]) -> Result<StoredTensor, EngineError> {
         let tensor = self.stored(name)?;

@@ -55,6 +55,11 @@ impl Linear {
         self.weight.inputs()
     }
 
+    /// How the weights are held.
+    pub fn precision(&self) -> Precision {
+        self.weight.precision()
+    }
+
     /// Bytes of the weights in memory.
     pub fn bytes(&self) -> usize {
         self.weight.bytes()

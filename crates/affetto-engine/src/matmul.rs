@@ -5,6 +5,7 @@
 //! in the last bits for f32 and bf16 weights; int8 and int4 weights agree everywhere.
 
 pub(crate) mod int4;
+mod store;
 
 use std::ops::Range;
 
@@ -13,6 +14,8 @@ use crate::error::{EngineError, expect_size};
 
 use crate::kernels::{self, Bf16Line, F32Line, Int4Line, Int8Line, Isa, Out, PANEL, Panels, Rows, Scales, elementwise};
 use crate::threads;
+
+pub use store::{to_bf16, to_int4, to_int8};
 
 /// How weights are held in memory. Inputs and results are f32 always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -91,12 +94,8 @@ impl PackedMatrix {
                 Packed::Bf16(lines)
             }
             Precision::Int8 => {
-                let scale: Vec<f32> =
-                    (0..outputs).map(|o| row(o).iter().fold(0.0f32, |a, v| a.max(v.abs())) / 127.0).collect();
-                let inverse: Vec<f32> = scale.iter().map(|&s| if s > 0.0 { 1.0 / s } else { 0.0 }).collect();
-                return Self::pack_int8(outputs, inputs, scale, |o, i| {
-                    (w[o * inputs + i] * inverse[o]).round().clamp(-127.0, 127.0) as i8
-                });
+                let (rows, scale) = to_int8(w, inputs);
+                return Self::pack_int8(outputs, inputs, scale, &rows);
             }
             Precision::Int4 => Packed::Int4(int4::pack(w, outputs, inputs)),
         };
@@ -108,12 +107,7 @@ impl PackedMatrix {
         Ok(PackedMatrix { outputs, inputs, lines, packed })
     }
 
-    fn pack_int8(
-        outputs: usize,
-        inputs: usize,
-        scale: Vec<f32>,
-        value: impl Fn(usize, usize) -> i8,
-    ) -> Result<Self, EngineError> {
+    fn pack_int8(outputs: usize, inputs: usize, scale: Vec<f32>, rows: &[i8]) -> Result<Self, EngineError> {
         if inputs > MAX_INT8_INPUTS {
             return Err(EngineError::Invalid {
                 what: "int8 weights",
@@ -122,10 +116,19 @@ impl PackedMatrix {
         }
         let fours = inputs.div_ceil(4);
         let mut lines = vec![Int8Line::default(); outputs.div_ceil(PANEL) * fours];
-        for o in 0..outputs {
-            for i in 0..inputs {
-                let place = 2 * PANEL * (i % 4 / 2) + 2 * (o % PANEL) + i % 2;
-                lines[(o / PANEL) * fours + i / 4].0[place] = value(o, i);
+        for (panel, rows) in lines.chunks_exact_mut(fours).zip(rows.chunks(PANEL * inputs)) {
+            for (i, line) in panel.iter_mut().enumerate() {
+                let (first, second) = line.0.split_at_mut(2 * PANEL);
+                for (column, row) in rows.chunks_exact(inputs).enumerate() {
+                    let mut four = [0i8; 4];
+                    let part = &row[4 * i..inputs.min(4 * i + 4)];
+                    match part.first_chunk::<4>() {
+                        Some(whole) => four = *whole,
+                        None => four[..part.len()].copy_from_slice(part),
+                    }
+                    first[2 * column..2 * column + 2].copy_from_slice(&four[..2]);
+                    second[2 * column..2 * column + 2].copy_from_slice(&four[2..]);
+                }
             }
         }
         Ok(PackedMatrix { outputs, inputs, lines: fours, packed: Packed::Int8 { lines, scale } })
@@ -150,17 +153,25 @@ impl PackedMatrix {
         inputs: usize,
         precision: Precision,
     ) -> Result<Self, EngineError> {
+        let outputs = parts.iter().map(|part| part.1).sum();
+        if precision == Precision::Int4 {
+            let stored = |(name, outputs): &(_, usize)| checkpoint.int4(AsRef::<str>::as_ref(name), *outputs, inputs);
+            if let Some(stored) = parts.iter().map(stored).collect::<Option<Vec<_>>>() {
+                let packed = Packed::Int4(store::panels(&stored, outputs, inputs)?);
+                return Ok(PackedMatrix { outputs, inputs, lines: int4::lines(inputs), packed });
+            }
+        }
         let tensors = parts
             .iter()
             .map(|(name, outputs)| checkpoint.stored_shaped(name.as_ref(), &[*outputs, inputs]))
             .collect::<Result<Vec<_>, _>>()?;
-        let outputs = parts.iter().map(|part| part.1).sum();
         let stored_int8 = tensors.iter().all(|t| t.stored() == Stored::I8);
         if stored_int8 && precision == Precision::Int8 {
             let scale = tensors.iter().flat_map(|t| t.row_scales()).copied().collect();
-            let bytes: Vec<u8> = tensors.iter().flat_map(|t| t.bytes()).copied().collect();
+            let mut rows = Vec::with_capacity(outputs * inputs);
             // -128 would break the bound on the sums; it is no value of a symmetric quantisation.
-            return Self::pack_int8(outputs, inputs, scale, |o, i| (bytes[o * inputs + i] as i8).max(-127));
+            tensors.iter().for_each(|t| rows.extend(t.bytes().iter().map(|&b| (b as i8).max(-127))));
+            return Self::pack_int8(outputs, inputs, scale, &rows);
         }
         let all: Vec<f32> = tensors.iter().flat_map(|t| t.to_f32()).collect();
         Self::pack(&all, outputs, inputs, precision)

@@ -11,6 +11,7 @@ pub mod minilm;
 pub mod musicgen;
 pub mod musicnn;
 mod parallel;
+pub mod quantize;
 pub mod t5;
 
 pub use error::ModelError;

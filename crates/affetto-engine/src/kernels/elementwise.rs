@@ -247,6 +247,20 @@ by_isa!(
 );
 
 #[inline(always)]
+fn quantise8_body(w: &[f32], inverse: f32, out: &mut [i8]) {
+    for (q, &v) in out.iter_mut().zip(w) {
+        let x = (v * inverse).clamp(-127.0, 127.0);
+        // Half away from zero, as `f32::round`; not a number becomes 0.
+        *q = (x + 0.499_999_97f32.copysign(x)) as i8;
+    }
+}
+
+by_isa!(
+    /// Writes round(w·inverse), cut to ±127.
+    quantise8, quantise8_body, (w: &[f32], inverse: f32, out: &mut [i8])
+);
+
+#[inline(always)]
 fn quantise4_body(w: &[f32; 32], codes: &mut [u8; 32]) -> u16 {
     let mut extreme = 0.0f32;
     for &v in w {
@@ -319,6 +333,18 @@ mod tests {
             (5.0, 1.0),
         ] {
             assert!((erf(x) - want).abs() < 5e-7, "erf({x}) = {}", erf(x));
+        }
+    }
+
+    #[test]
+    fn weights_are_rounded_as_the_standard_library_does() {
+        let w: Vec<f32> = (-2600..2600).map(|i| i as f32 * 0.05).chain([0.499_999_97, -0.5, f32::NAN, 1e30]).collect();
+        for isa in Isa::available() {
+            let mut got = vec![0; w.len()];
+            quantise8(isa, &w, 1.0, &mut got);
+            for (g, v) in got.iter().zip(&w) {
+                assert_eq!(*g, v.round().clamp(-127.0, 127.0) as i8, "{v}");
+            }
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use affetto_engine::attention::KvCache;
+use affetto_engine::Precision;
+use affetto_engine::attention::{CachePrecision, KvCache};
 
 use super::cross::CrossCache;
 use super::lm::DecoderLm;
@@ -29,7 +30,12 @@ impl Lane {
         let config = &lm.config;
         let heads = config.num_attention_heads;
         let steps = lm.variant.max_prefix + steps.min(config.max_window);
-        let cache = KvCache::new(heads, config.hidden_size / heads, steps);
+        // Where the weights are quantised, keys and values in bfloat16 add nothing to the error that could be measured.
+        let precision = match lm.heads.precision() {
+            Precision::F32 | Precision::Bf16 => CachePrecision::F32,
+            Precision::Int8 | Precision::Int4 => CachePrecision::Bf16,
+        };
+        let cache = KvCache::with_precision(heads, config.hidden_size / heads, steps, precision);
         Lane { caches: vec![cache; config.num_hidden_layers], cross: None, prefix: 0 }
     }
 

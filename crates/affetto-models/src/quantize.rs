@@ -1,0 +1,241 @@
+//! Storing a model quantised: the same folder in Hugging Face's layout, its large projections in fewer bits.
+//!
+//! - int8: the tensor's rows as signed bytes, and `<name>.scale`, f32, one number a row.
+//! - int4: the engine's panels as bytes, `[outputs / 16, inputs / 64, 576]`.
+//! - bf16: rounded.
+//!
+//! Everything else stays as it is. The tensors' metadata and `config.json` say `quantization`. Loading with the same
+//! [`Precision`] gives the same bits as quantising the original while loading. Tensors are read, quantised and written
+//! one by one.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use affetto_engine::checkpoint::Stored;
+use affetto_engine::matmul::{self, Precision};
+use affetto_engine::{Checkpoint, EngineError};
+use serde_json::{Map, Value, json};
+
+use crate::error::ModelError;
+use crate::folder::ModelFolder;
+
+/// Bytes of tensors in one file at most, unless a single tensor is larger.
+const SHARD: usize = 4 << 30;
+
+/// Files besides the tensors that are copied where they are there.
+const COPIED: [&str; 9] = [
+    "generation_config.json",
+    "preprocessor_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "spiece.model",
+    "README.md",
+    "LICENSE",
+    "added_tokens.json",
+];
+
+/// Ends of the names of projections.
+const PROJECTIONS: [&str; 12] = [
+    "_attn.q_proj.weight",
+    "_attn.k_proj.weight",
+    "_attn.v_proj.weight",
+    "_attn.out_proj.weight",
+    ".fc1.weight",
+    ".fc2.weight",
+    "SelfAttention.q.weight",
+    "SelfAttention.k.weight",
+    "SelfAttention.v.weight",
+    "SelfAttention.o.weight",
+    "DenseReluDense.wi.weight",
+    "DenseReluDense.wo.weight",
+];
+
+/// How one tensor is written.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    AsIs(Stored),
+    Bf16,
+    Int8,
+    Scales,
+    Int4,
+}
+
+struct Plan {
+    /// The name in the file.
+    name: String,
+    /// The tensor it is made from.
+    source: String,
+    form: Form,
+    shape: Vec<usize>,
+}
+
+impl Plan {
+    fn dtype(&self) -> &'static str {
+        match self.form {
+            Form::AsIs(Stored::F32) | Form::Scales => "F32",
+            Form::AsIs(Stored::F16) => "F16",
+            Form::AsIs(Stored::Bf16) | Form::Bf16 => "BF16",
+            Form::AsIs(Stored::I8) | Form::Int8 => "I8",
+            Form::Int4 => "U8",
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let size = match self.dtype() {
+            "F32" => 4,
+            "F16" | "BF16" => 2,
+            _ => 1,
+        };
+        self.shape.iter().product::<usize>() * size
+    }
+
+    /// The bytes to write.
+    fn make(&self, checkpoint: &Checkpoint) -> Result<Vec<u8>, ModelError> {
+        let tensor = checkpoint.stored(&self.source)?;
+        let (outputs, inputs) = (tensor.shape().first().copied().unwrap_or(1), tensor.row_len());
+        Ok(match self.form {
+            Form::AsIs(_) => tensor.bytes().to_vec(),
+            Form::Bf16 => matmul::to_bf16(&tensor.to_f32()),
+            Form::Int8 => matmul::to_int8(&tensor.to_f32(), inputs).0.into_iter().map(|v| v as u8).collect(),
+            Form::Scales => {
+                let scales = matmul::to_int8(&tensor.to_f32(), inputs).1;
+                scales.into_iter().flat_map(f32::to_le_bytes).collect()
+            }
+            Form::Int4 => matmul::to_int4(&tensor.to_f32(), outputs, inputs),
+        })
+    }
+}
+
+/// What becomes of every tensor.
+fn plan(checkpoint: &Checkpoint, precision: Precision) -> Result<Vec<Plan>, ModelError> {
+    let mut all = Vec::new();
+    for name in checkpoint.names() {
+        let tensor = checkpoint.stored(name)?;
+        let shape = tensor.shape().to_vec();
+        let projection = shape.len() == 2
+            && (PROJECTIONS.iter().any(|end| name.ends_with(end)) || name.contains("lm_heads."))
+            && tensor.stored() != Stored::I8;
+        let mut add = |name: String, source: &str, form, shape| {
+            all.push(Plan { name, source: source.to_owned(), form, shape });
+        };
+        match precision {
+            Precision::Bf16 if projection => add(name.to_owned(), name, Form::Bf16, shape),
+            Precision::Int8 if projection && shape[1] <= matmul::MAX_INT8_INPUTS => {
+                add(format!("{name}.scale"), name, Form::Scales, vec![shape[0]]);
+                add(name.to_owned(), name, Form::Int8, shape);
+            }
+            Precision::Int4 if projection && shape[0].is_multiple_of(16) && shape[1].is_multiple_of(64) => {
+                add(name.to_owned(), name, Form::Int4, vec![shape[0] / 16, shape[1] / 64, 576]);
+            }
+            _ => add(name.to_owned(), name, Form::AsIs(tensor.stored()), shape),
+        }
+    }
+    // Wide numbers first, so that all are aligned.
+    all.sort_by_key(|p| match p.dtype() {
+        "F32" => 0,
+        "F16" | "BF16" => 1,
+        _ => 2,
+    });
+    Ok(all)
+}
+
+/// Writes one safetensors file, tensor by tensor.
+fn write_shard(path: &Path, plans: &[Plan], checkpoint: &Checkpoint, note: &str) -> Result<u64, ModelError> {
+    let io = |source| EngineError::Io { file: path.display().to_string(), source };
+    let mut header = Map::new();
+    header.insert("__metadata__".into(), json!({"format": "pt", "quantization": note}));
+    let mut at = 0;
+    for plan in plans {
+        let end = at + plan.bytes();
+        header
+            .insert(plan.name.clone(), json!({"dtype": plan.dtype(), "shape": plan.shape, "data_offsets": [at, end]}));
+        at = end;
+    }
+    let mut text = Value::Object(header).to_string().into_bytes();
+    text.resize((text.len() + 8).next_multiple_of(64) - 8, b' ');
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(path).map_err(io)?);
+    file.write_all(&(text.len() as u64).to_le_bytes()).map_err(io)?;
+    file.write_all(&text).map_err(io)?;
+    for plan in plans {
+        file.write_all(&plan.make(checkpoint)?).map_err(io)?;
+    }
+    file.into_inner().map_err(|e| io(e.into_error()))?.sync_all().map_err(io)?;
+    Ok((8 + text.len() + at) as u64)
+}
+
+/// Where the folder is made before it gets its name; it is removed when something fails.
+struct Partial(PathBuf);
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Writes the model of `folder` to the new folder `out` with its large projections in `precision`, whole or not at all,
+/// and gives the bytes of its tensor files. Memory: one tensor at a time.
+///
+/// # Errors
+/// When `precision` is f32, `out` is there already, a tensor cannot be read, or a file cannot be written.
+pub fn quantize_folder(folder: &ModelFolder, out: &Path, precision: Precision) -> Result<u64, ModelError> {
+    let refuse = |path: &Path, reason: &str| ModelError::Folder { path: path.to_owned(), reason: reason.to_owned() };
+    let note = match precision {
+        Precision::F32 => return Err(refuse(out, "nothing to quantise to f32; ask for bf16, int8 or int4")),
+        Precision::Bf16 => "bf16",
+        Precision::Int8 => "int8",
+        Precision::Int4 => "int4",
+    };
+    if fs::symlink_metadata(out).is_ok() {
+        return Err(refuse(out, "it is there already; name a new folder"));
+    }
+    if let Some(stored) = folder.quantization() {
+        return Err(refuse(folder.path(), &format!("it is stored as {stored} already; quantise the original")));
+    }
+    let Some(name) = out.file_name() else { return Err(refuse(out, "not the name of a folder to make")) };
+    let io = |file: &Path, source| EngineError::Io { file: file.display().to_string(), source };
+    let partial = Partial(out.with_file_name(format!(".{}.partial", name.to_string_lossy())));
+    fs::create_dir_all(&partial.0).map_err(|e| io(&partial.0, e))?;
+
+    let checkpoint = folder.checkpoint();
+    let plans = plan(checkpoint, precision)?;
+    let mut shards: Vec<&[Plan]> = Vec::new();
+    let (mut first, mut size) = (0, 0);
+    for (i, plan) in plans.iter().enumerate() {
+        if i > first && size + plan.bytes() > SHARD {
+            shards.push(&plans[first..i]);
+            (first, size) = (i, 0);
+        }
+        size += plan.bytes();
+    }
+    shards.push(&plans[first..]);
+    let mut total = 0;
+    let mut index = Map::new();
+    for (i, shard) in shards.iter().enumerate() {
+        let file = match shards.len() {
+            1 => "model.safetensors".to_owned(),
+            n => format!("model-{:05}-of-{n:05}.safetensors", i + 1),
+        };
+        total += write_shard(&partial.0.join(&file), shard, checkpoint, note)?;
+        index.extend(shard.iter().map(|plan| (plan.name.clone(), json!(file))));
+    }
+    let write = |file: &str, value: &Value| {
+        let path = partial.0.join(file);
+        fs::write(&path, format!("{value:#}\n")).map_err(|e| io(&path, e))
+    };
+    if shards.len() > 1 {
+        write("model.safetensors.index.json", &json!({"metadata": {"total_size": total}, "weight_map": index}))?;
+    }
+    let mut config = folder.config().clone();
+    config["quantization"] = json!(note);
+    write("config.json", &config)?;
+    for file in COPIED {
+        let from = folder.path().join(file);
+        if from.is_file() {
+            fs::copy(&from, partial.0.join(file)).map_err(|e| io(&from, e))?;
+        }
+    }
+    fs::rename(&partial.0, out).map_err(|e| io(out, e))?;
+    Ok(total)
+}

@@ -1,0 +1,56 @@
+//! A folder stored quantised loads to the same bits as the original quantised while loading.
+
+use affetto_engine::{PackedMatrix, Precision, linear};
+use affetto_models::ModelFolder;
+use affetto_models::quantize::quantize_folder;
+
+const NAMES: [(&str, usize, usize); 3] = [
+    ("decoder.model.decoder.layers.0.fc1.weight", 128, 64),
+    ("decoder.model.decoder.layers.0.self_attn.q_proj.weight", 48, 192),
+    ("decoder.lm_heads.0.weight", 20, 33),
+];
+
+fn folder(path: &std::path::Path) {
+    let data: Vec<(String, Vec<usize>, Vec<u8>)> = NAMES
+        .iter()
+        .map(|&(name, n, k)| {
+            let numbers = (0..n * k).map(|i| ((i * 7919 % 1009) as f32 - 504.0) * 1e-3 * (1.0 + (i / k) as f32));
+            (name.to_owned(), vec![n, k], numbers.flat_map(f32::to_le_bytes).collect())
+        })
+        .collect();
+    let views = data.iter().map(|(name, shape, bytes)| {
+        (name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).unwrap())
+    });
+    let file = safetensors::serialize(views, None).unwrap();
+    std::fs::write(path.join("model.safetensors"), file).unwrap();
+    std::fs::write(path.join("config.json"), r#"{"model_type": "musicgen"}"#).unwrap();
+}
+
+#[test]
+fn stored_and_quantised_at_load_are_the_same_bits() {
+    let room = tempfile::tempdir().unwrap();
+    folder(room.path());
+    let from = ModelFolder::open(room.path()).unwrap();
+    for (precision, note) in [(Precision::Bf16, "bf16"), (Precision::Int8, "int8"), (Precision::Int4, "int4")] {
+        let out = room.path().join(note);
+        let bytes = quantize_folder(&from, &out, precision).unwrap();
+        assert!(bytes < from.bytes() * 3 / 4, "{bytes} of {}", from.bytes());
+        let stored = ModelFolder::open(&out).unwrap();
+        assert_eq!(stored.quantization(), Some(note));
+        for (name, n, k) in NAMES {
+            let x: Vec<f32> = (0..2 * k).map(|i| (i as f32 * 0.37).sin()).collect();
+            let run = |folder: &ModelFolder| {
+                let w = PackedMatrix::load(folder.checkpoint(), name, n, k, precision).unwrap();
+                let mut out = vec![0.0; 2 * n];
+                linear(&x, 2, &w, None, &mut out);
+                out
+            };
+            assert_eq!(run(&from), run(&stored), "{precision:?} {name}");
+        }
+        // A folder that is there is left alone, and nothing half done lies about.
+        assert!(quantize_folder(&from, &out, precision).unwrap_err().to_string().contains("there already"));
+        assert!(quantize_folder(&stored, &room.path().join("again"), precision).is_err());
+    }
+    let left = std::fs::read_dir(room.path()).unwrap().flatten();
+    assert!(left.into_iter().all(|e| !e.file_name().to_string_lossy().contains("partial")));
+}
