@@ -149,6 +149,29 @@ fn weights_may_be_held_in_fewer_bits() {
 }
 
 #[test]
+fn a_model_may_be_stored_quantised() {
+    let desk = Desk::with_musicgen(Kind::Text);
+    let folder = desk.assets().to_str().unwrap();
+    for form in ["int8", "int4", "bf16"] {
+        let told = desk.ok(&["models", "quantize", folder, form, "--quantize", form]);
+        assert!(told.contains("MB") && told.contains(form), "{told}");
+        let info = desk.json(&["models", "info", &format!("./{form}")]);
+        assert_eq!(info["quantization"], form);
+        assert!(info["licence"].as_str().unwrap().contains("CC-BY-NC-4.0"), "{info}");
+        // Held as stored, it is what it is when quantised at load.
+        let args = ["x", "--duration", "1", "--seed", "1"];
+        let at_load = made(&desk, &[&args[..], &["--quantize", form]].concat());
+        let stored = format!("./{form}");
+        let report = [&["generate"], &args[..], &["--model", &stored, "-o", "s.json", "--force", "--quiet"]].concat();
+        desk.ok(&report);
+        let take: Value = serde_json::from_slice(&desk.read("s.json")).unwrap();
+        assert_eq!(codes(&take), at_load, "{form}");
+    }
+    assert!(desk.fails(1, &["models", "quantize", folder, "int8"]).contains("int8"), "it is there already");
+    assert!(desk.fails(2, &["models", "quantize", folder, "x", "--quantize", "none"]).contains("int8"));
+}
+
+#[test]
 fn speed_is_measured() {
     let desk = Desk::with_musicgen(Kind::Text);
     let folder = desk.assets().to_str().unwrap();

@@ -46,6 +46,12 @@ pub fn info(path_or_id: &str, tensors: bool, json: bool) -> Result<(), Failure> 
 
 /// Stores a model quantised.
 pub fn quantize(args: &QuantizeArgs) -> Result<(), Failure> {
-    let _ = args;
-    Err(Failure::failed("models quantize is not in this build yet"))
+    let precision = affetto::parse_precision(&args.quantize)?;
+    if precision == affetto::Precision::F32 {
+        return Err(Failure::usage("--quantize none stores nothing smaller; give bf16, int8 or int4"));
+    }
+    let before = ModelInfo::read(&args.input)?.bytes;
+    let bytes = ModelInfo::quantize(&args.input, &args.output, precision)?;
+    let size = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+    output::line(&format!("{}  {}, from {}", args.output.display(), size(bytes), size(before)))
 }

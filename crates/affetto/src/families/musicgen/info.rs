@@ -1,7 +1,11 @@
 //! What a model folder holds, without reading its weights.
 
+use std::path::Path;
+
+use affetto_engine::Precision;
 use affetto_models::ModelFolder;
 use affetto_models::musicgen::MusicGenConfig;
+use affetto_models::quantize::quantize_folder;
 use serde::Serialize;
 
 use crate::error::Result;
@@ -108,6 +112,17 @@ impl ModelInfo {
             text_encoder: Sizes { width: text.d_model, layers: text.num_layers, heads: text.num_heads, ffn: text.d_ff },
             tensors,
         })
+    }
+
+    /// Stores a model with its large matrices in `precision` in the new folder `out`: whole, or not at all. Gives the bytes
+    /// of its weight files. It opens as any other, and is held as it is stored.
+    ///
+    /// # Errors
+    /// [`crate::Error::Model`]: what is missing or broken, `out` is there already, or cannot be written.
+    pub fn quantize(path_or_id: &str, out: &Path, precision: Precision) -> Result<u64> {
+        let folder = ModelFolder::open(path_or_id)?;
+        MusicGenConfig::from_json(folder.config())?;
+        Ok(quantize_folder(&folder, out, precision)?)
     }
 
     /// The length, in seconds, of what so many steps of the language model make.
