@@ -168,6 +168,7 @@ mod x86 {
 
     /// # Safety
     /// As [`block_vnni`].
+    #[allow(clippy::needless_range_loop)]
     #[target_feature(enable = "avx2,fma")]
     unsafe fn block_avx2<const R: usize, const P: usize>(
         r: usize,
