@@ -1,5 +1,7 @@
 //! Checkpoints: named tensors from one or several safetensors files, in memory or mapped from disk.
 
+pub(crate) mod parts;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,6 +11,8 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::error::EngineError;
 use crate::kernels::mapped::MappedFile;
+
+pub use parts::Renamed;
 
 /// The longest safetensors header that is read, in bytes. MusicGen's are near 100 kB.
 pub const MAX_HEADER_BYTES: u64 = 16 << 20;
@@ -51,7 +55,7 @@ impl Bytes {
     }
 }
 
-struct Shard {
+pub(crate) struct Shard {
     name: String,
     bytes: Bytes,
 }

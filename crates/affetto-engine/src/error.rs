@@ -19,6 +19,14 @@ pub enum EngineError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The bytes are not a file of tensors by `torch.save`, or name more than tensors.
+    #[error("{file}: not a file of tensors that can be read: {reason}")]
+    Pickle {
+        /// The file's name.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Two shards carry the same tensor.
     #[error("tensor `{tensor}` is in both {first} and {second}; give each shard once")]
     Duplicate {

@@ -12,6 +12,7 @@ pub mod error;
 mod kernels;
 pub mod layers;
 pub mod matmul;
+pub mod pickle;
 pub mod sampling;
 pub mod threads;
 
@@ -21,3 +22,4 @@ pub use error::EngineError;
 pub use kernels::Isa;
 pub use layers::{Embedding, LayerNorm, Linear};
 pub use matmul::{PackedMatrix, Precision, linear};
+pub use pickle::PickleFile;
