@@ -1,6 +1,6 @@
 //! Where the time of a MusicGen take goes before its codes become sound: loading, text encoder, steps.
 //!
-//!     cargo run --release -p affetto-models --example musicgen_time -- FOLDER [f32|bf16|int8] [steps] [threads]
+//!     cargo run --release -p affetto-models --example musicgen_time -- FOLDER [f32|bf16|int8|int4] [steps] [threads]
 
 use std::path::Path;
 use std::time::Instant;
@@ -18,7 +18,8 @@ fn main() {
         Some("f32") => Precision::F32,
         Some("bf16") => Precision::Bf16,
         Some("int8") | None => Precision::Int8,
-        Some(other) => panic!("{other}: expected f32, bf16 or int8"),
+        Some("int4") => Precision::Int4,
+        Some(other) => panic!("{other}: expected f32, bf16, int8 or int4"),
     };
     let steps: usize = arguments.next().map_or(60, |n| n.parse().expect("a number of steps"));
     threads::set_limit(arguments.next().map_or(2, |n| n.parse().expect("a number of threads")));
