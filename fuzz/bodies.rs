@@ -2,7 +2,7 @@
 //! (`crates/affetto/tests/fuzz_replay.rs`). Nothing here may panic, whatever the bytes.
 
 use affetto_control::{EmotionCurve, Lexicon, WordsHead};
-use affetto_engine::Checkpoint;
+use affetto_engine::{Checkpoint, PickleFile};
 use affetto_score::synth::{RenderOptions, SoundFont, render};
 use affetto_score::{Instrument, Note, Score, codec, midi, musicxml};
 
@@ -10,12 +10,14 @@ use affetto_score::{Instrument, Note, Score, codec, midi, musicxml};
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 7] = [
     ("midi", midi_file),
     ("safetensors_header", safetensors_header),
     ("soundfont", soundfont),
     ("curve", curve),
     ("musicxml", musicxml_file),
+    ("pickle", pickle),
+    ("audio_decode", audio_decode),
 ];
 
 /// A MIDI file: read, through the codec, and written in both notations.
@@ -84,4 +86,27 @@ pub fn curve(bytes: &[u8]) -> bool {
     }
     let _ = affetto_control::words::read_lexicon(&lexicon, &text);
     Lexicon::parse(&text).is_ok() || parsed.is_ok()
+}
+
+/// A `torch.save` file, and every tensor of its dictionaries.
+pub fn pickle(bytes: &[u8]) -> bool {
+    let Ok(file) = PickleFile::from_bytes("fuzz", bytes.to_vec()) else { return false };
+    let _ = (file.text(&["xp.cfg"]), file.number(&["n"]), file.keys(&[]));
+    for path in [&[][..], &["best_state"][..]] {
+        let Ok(tensors) = file.tensors(path) else { continue };
+        for name in tensors.names() {
+            let shape = tensors.shape(name).map(<[usize]>::to_vec).unwrap_or_default();
+            let _ = tensors.tensor_f32(name, &shape);
+        }
+    }
+    true
+}
+
+/// A sound file of any format, at most 5 s of it.
+pub fn audio_decode(bytes: &[u8]) -> bool {
+    affetto_audio::decode_bytes(bytes.to_vec(), "fuzz", 5.0).is_ok_and(|audio| {
+        let frames = audio.frames();
+        assert!(audio.channels.iter().all(|channel| channel.len() == frames), "channels of different lengths");
+        true
+    })
 }

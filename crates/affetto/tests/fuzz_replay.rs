@@ -140,3 +140,13 @@ fn curve() {
 fn musicxml() {
     replay("musicxml");
 }
+
+#[test]
+fn pickle() {
+    replay("pickle");
+}
+
+#[test]
+fn audio_decode() {
+    replay("audio_decode");
+}
