@@ -174,6 +174,11 @@ impl Instrument {
         FAMILIES.get(usize::from(self.0 / 8)).copied()
     }
 
+    /// Whether one player of it sounds one note at a time: trumpet to French horn, the reeds and the pipes.
+    pub fn is_monophonic(self) -> bool {
+        matches!(self.0, 56..=60 | 64..=79)
+    }
+
     /// The instruments that a name or an everyday word may mean, likeliest first: "Violin", "strings", "pad",
     /// "drums", "warm pad", a program number 0–127. Case, hyphens and a plural "s" do not matter.
     ///

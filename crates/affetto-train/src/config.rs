@@ -61,12 +61,19 @@ pub struct LoopConfig {
     pub decay_share: f64,
     /// Weight decay of AdamW.
     pub weight_decay: f32,
+    /// Weight of each stream's cross-entropy in the loss that is minimised; what is printed is unweighted.
+    #[serde(default = "even")]
+    pub stream_weights: Vec<f32>,
     /// Steps between two validations.
     pub validate_every: usize,
     /// Minutes between two checkpoints.
     pub checkpoint_minutes: f64,
     /// Shares of windows that are not told a condition.
     pub dropout: ConditionDropout,
+}
+
+fn even() -> Vec<f32> {
+    vec![1.0; VOCABULARY.len()]
 }
 
 /// Probability that a window's condition is withheld.
@@ -144,6 +151,10 @@ impl TrainConfig {
         }
         if model.window < 16 || config.train.batch_size == 0 || config.train.steps == 0 {
             return Err(wrong("window must be at least 16, batch_size and steps at least 1".into()));
+        }
+        let weights = &config.train.stream_weights;
+        if weights.len() != VOCABULARY.len() || !weights.iter().all(|w| w.is_finite() && *w >= 0.0) {
+            return Err(wrong(format!("stream_weights {weights:?}, expected {} numbers from 0", VOCABULARY.len())));
         }
         Ok(config)
     }

@@ -68,6 +68,7 @@ fn config() -> TrainConfig {
             warmup_steps: 5,
             decay_share: 0.3,
             weight_decay: 0.01,
+            stream_weights: vec![1.0; 6],
             validate_every: 10,
             checkpoint_minutes: 0.0,
             dropout,

@@ -35,7 +35,7 @@ pub struct Texture {
     pub key: Option<Key>,
     /// Chords, where given.
     pub chords: Vec<Chord>,
-    /// Tempo the piece brings, or 120.
+    /// Quarter notes a minute: what the piece brings, or 120; then what was drawn.
     pub bpm: f64,
     /// Whether the piece ends in the last bar.
     pub ends: bool,
@@ -73,17 +73,25 @@ pub struct Mood {
 pub fn augment(piece: &Piece, mut texture: Texture, library: &DrumLibrary, dice: &mut Dice) -> Arrangement {
     let mood = Mood { energy: dice.between(-1.0, 1.0), brightness: dice.between(-1.0, 1.0) };
     let alone = texture.notes.iter().all(|(_, role)| *role == Role::Melody);
-    if alone && !texture.notes.is_empty() && !dice.chance(if piece.corpus == Corpus::Folk { 0.2 } else { 0.06 }) {
+    // Chorales and folk tunes as they are written, in part, so that their names mean their textures.
+    let plain = match piece.corpus {
+        Corpus::Chorales => dice.chance(0.5),
+        Corpus::Folk => dice.chance(0.35),
+        _ => false,
+    };
+    if alone && !plain && !texture.notes.is_empty() && !dice.chance(0.06) {
         accompany::add(&mut texture, mood, dice);
     }
-    thin(&mut texture.notes, dice);
+    if !plain {
+        thin(&mut texture.notes, dice);
+    }
     texture.key = recast::recast(&mut texture, mood, dice);
     transpose(&mut texture, mood, dice);
-    let ensemble = orchestrate::orchestrate(piece, &mut texture, mood, dice);
+    texture.bpm = tempo(piece, &texture, mood, dice);
+    let ensemble = orchestrate::orchestrate(piece, &mut texture, mood, plain, dice);
     if ensemble.drums {
         drums::add(&mut texture, library, mood, dice);
     }
-    let bpm = tempo(piece, &texture, mood, dice);
     let articulation = articulate(piece, &mut texture.notes, mood, dice);
     velocity::shape(piece, &mut texture, mood, dice);
     texture.notes.sort_by_key(|(n, _)| (n.onset, n.instrument, n.pitch, std::cmp::Reverse(n.velocity)));
@@ -91,7 +99,7 @@ pub fn augment(piece: &Piece, mut texture: Texture, library: &DrumLibrary, dice:
     stop_before_repeats(&mut texture.notes);
     let score = Score {
         notes: texture.notes.iter().map(|(n, _)| *n).collect(),
-        tempos: vec![TempoChange { tick: 0, bpm }],
+        tempos: vec![TempoChange { tick: 0, bpm: texture.bpm }],
         meters: vec![MeterChange { tick: 0, ..texture.meter }],
         keys: Vec::new(),
         pickup: texture.pickup,
@@ -104,7 +112,7 @@ pub fn augment(piece: &Piece, mut texture: Texture, library: &DrumLibrary, dice:
         ensemble: ensemble.words,
         ensemble_id: ensemble.id,
         articulation,
-        style: piece.style.clone(),
+        style: if piece.style == "chorale" && !plain { "hymn tune".into() } else { piece.style.clone() },
     }
 }
 
@@ -113,14 +121,14 @@ fn thin(notes: &mut Vec<(Note, Role)>, dice: &mut Dice) {
     let count = |role: Role, notes: &[(Note, Role)]| notes.iter().filter(|(_, r)| *r == role).count();
     let total = notes.len();
     let drop: &[Role] = match dice.below(100) {
-        0..10 => &[Role::Inner],
-        10..16 => &[Role::Chords, Role::Inner],
-        16..20 => &[Role::Chords],
-        20..24 => &[Role::Melody],
-        24..28 => &[Role::Bass],
-        28..30 => &[Role::Bass, Role::Chords, Role::Inner],
-        30..34 => &[Role::Drums],
-        34..36 => &[Role::Melody, Role::Bass],
+        0..6 => &[Role::Inner],
+        6..8 => &[Role::Chords, Role::Inner],
+        8..10 => &[Role::Chords],
+        10..13 => &[Role::Melody],
+        13..15 => &[Role::Bass],
+        15..16 => &[Role::Bass, Role::Chords, Role::Inner],
+        16..19 => &[Role::Drums],
+        19..20 => &[Role::Melody, Role::Bass],
         _ => &[],
     };
     let gone: usize = drop.iter().map(|r| count(*r, notes)).sum();

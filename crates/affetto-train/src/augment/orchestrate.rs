@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use affetto_score::{Instrument, Note};
+use affetto_score::{Instrument, Mode, Note};
 
 use super::dice::Dice;
 use super::ensembles::{ENSEMBLES, Ensemble, SOLOISTS, range};
@@ -20,9 +20,15 @@ pub struct Chosen {
     pub drums: bool,
 }
 
+/// Ensembles of four equal voices, for chorales as they stand.
+const FOUR_VOICES: [&str; 6] = ["choir", "choir", "organ", "string quartet", "brass", "woodwinds"];
+
 /// Draws an ensemble and hands out the lines. A multi-track piece keeps its own instruments in
-/// three of five performances.
-pub fn orchestrate(piece: &Piece, texture: &mut Texture, mood: Mood, dice: &mut Dice) -> Chosen {
+/// three of five performances; a `plain` chorale is given to four voices that play what is written.
+///
+/// Who plays leans with what is played: lively textures to lively groups, minor to darker ones, so that timbre tells
+/// of the feeling as it does in music at large.
+pub fn orchestrate(piece: &Piece, texture: &mut Texture, mood: Mood, plain: bool, dice: &mut Dice) -> Chosen {
     let multi = piece.corpus == Corpus::Freedoom;
     let has_drums = texture.notes.iter().any(|(_, r)| *r == Role::Drums);
     if multi && dice.chance(0.6) {
@@ -34,6 +40,7 @@ pub fn orchestrate(piece: &Piece, texture: &mut Texture, mood: Mood, dice: &mut 
         fit_registers(&mut texture.notes);
         return Chosen { id: "alone", words: &[], drums: false };
     }
+    let (energy, light) = (liveliness(texture, mood), lightness(texture, mood));
     let weight = |e: &Ensemble| {
         let drums = if e.drums && texture.meter.numerator != 4 { 0.3 } else { 1.0 };
         let style = match (piece.corpus, e.id) {
@@ -44,12 +51,13 @@ pub fn orchestrate(piece: &Piece, texture: &mut Texture, mood: Mood, dice: &mut 
             (Corpus::OpenEwld, "jazz band") => 3.0,
             _ => 1.0,
         };
-        e.weight * drums * style * (0.6 * e.lean * mood.energy).exp()
+        let voices = if plain && !FOUR_VOICES.contains(&e.id) { 0.0 } else { 1.0 };
+        e.weight * drums * style * voices * (1.3 * e.energy * energy + 0.9 * e.light * light).exp()
     };
     let ensemble = &ENSEMBLES[dice.weighted(ENSEMBLES.iter().map(weight))];
     let (melody, inner) = (*dice.pick(ensemble.melody), *dice.pick(ensemble.inner));
     let (chords, bass) = (*dice.pick(ensemble.chords), *dice.pick(ensemble.bass));
-    if dice.chance(ensemble.pads) {
+    if !plain && dice.chance(ensemble.pads) {
         hold(&mut texture.notes, &texture.bars);
     }
     let mut own: Vec<u8> = texture.notes.iter().filter(|(_, r)| *r == Role::Chords).map(|(n, _)| n.pitch).collect();
@@ -72,6 +80,27 @@ pub fn orchestrate(piece: &Piece, texture: &mut Texture, mood: Mood, dice: &mut 
     }
     let words = if ensemble.words[0].starts_with("SOLO") { &[] } else { ensemble.words };
     Chosen { id: ensemble.id, words, drums: ensemble.drums && !has_drums }
+}
+
+/// About -1 … 1: half the hidden energy, half how many onsets a second there are.
+fn liveliness(texture: &Texture, mood: Mood) -> f32 {
+    let mut onsets: Vec<u32> = texture.notes.iter().map(|(n, _)| n.onset).collect();
+    onsets.sort_unstable();
+    onsets.dedup();
+    let quarters = texture.bars.last().map_or(0.0, |end| f64::from(*end) / 480.0);
+    let seconds = (quarters * 60.0 / texture.bpm).max(1.0);
+    let rate = (onsets.len() as f64 / seconds).max(0.1) as f32;
+    0.5 * mood.energy + 0.5 * ((rate / 3.0).ln() / 0.7).clamp(-1.2, 1.2)
+}
+
+/// -1 … 1: part the hidden brightness, part the mode.
+fn lightness(texture: &Texture, mood: Mood) -> f32 {
+    let mode = match texture.key.map(|k| k.mode) {
+        Some(Mode::Major) => 1.0,
+        Some(Mode::Minor) => -1.0,
+        None => 0.0,
+    };
+    0.4 * mood.brightness + 0.6 * mode
 }
 
 fn assign(notes: &mut [(Note, Role)], mut program: impl FnMut(Role, u8) -> u8) {

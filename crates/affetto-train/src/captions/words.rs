@@ -283,6 +283,7 @@ pub fn styles(style: &str) -> &'static [&'static str] {
     match style {
         "pop" => &["pop", "pop ballad", "pop song", "mandopop", "love song", "ballad", "modern song"],
         "chorale" => &["chorale", "hymn", "baroque", "church music", "bach", "four-part harmony", "sacred music"],
+        "hymn tune" => &["hymn tune", "old hymn", "church song", "hymn arrangement"],
         "old song" => &["old song", "vintage song", "jazz standard", "tin pan alley", "ragtime era song", "evergreen"],
         "game music" => &["game music", "video game", "game soundtrack", "action game", "retro game music"],
         "reel" => &["reel", "irish reel", "folk dance", "fiddle tune", "celtic"],

@@ -173,7 +173,8 @@ impl RunLoop<'_> {
 
     fn step(&mut self, host: &HostBatch, rate: f64) -> [f32; STREAMS] {
         let losses = stream_losses(&self.network, host, &self.device);
-        let gradients = GradientsParams::from_grads(losses.clone().sum().backward(), &self.network);
+        let weights = Tensor::from_data(self.run.config.train.stream_weights.as_slice(), &self.device);
+        let gradients = GradientsParams::from_grads((losses.clone() * weights).sum().backward(), &self.network);
         self.network = self.optimizer.step(rate, self.network.clone(), gradients);
         numbers(losses)
     }

@@ -13,13 +13,13 @@ use std::path::Path;
 use affetto_control::{Emotion, MeterClass};
 use affetto_judge::features::{self, Timeline};
 use affetto_judge::notes::NotesJudge;
-use affetto_score::{Instrument, Score};
+use affetto_score::{Instrument, Key, Score};
 
 use crate::augment::dice::Dice;
 use crate::augment::drums::DrumLibrary;
 use crate::augment::{self, Arrangement};
 use crate::captions::{self, Facts};
-use crate::corpora::{Corpus, CorpusError, Piece, Split, cache};
+use crate::corpora::{Corpus, CorpusError, Piece, Split, cache, key};
 use crate::window::Window;
 use cut::Cut;
 use stretch::Barred;
@@ -36,6 +36,10 @@ const MEAN_ACCEPTANCE: f32 = 0.4;
 const CALIBRATION: usize = 500;
 /// Seconds of context on both sides of a short segment when it is labelled, and what is short.
 const CONTEXT: (f64, f64) = (4.0, 8.0);
+
+/// Correlation with its profile from which a key is clear, and by how much a stated key may fit worse than the best.
+const CLEAR_KEY: f32 = 0.6;
+const KEY_MARGIN: f32 = 0.02;
 
 /// How often each corpus is drawn where nothing is said.
 pub const DEFAULT_WEIGHTS: [(Corpus, f32); 5] = [
@@ -246,6 +250,7 @@ impl ScoreWindows {
         let instruments = most_used(&cut.score);
         let velocity =
             cut.score.notes.iter().map(|n| f32::from(n.velocity)).sum::<f32>() / cut.score.notes.len().max(1) as f32;
+        let key = heard_key(&cut.score, arrangement.key);
         let meter = arrangement.score.meters[0];
         let bpm = arrangement.score.tempos[0].bpm as f32;
         let density = cut.segments.iter().filter_map(|s| s.density).sum::<f32>() / cut.segments.len() as f32;
@@ -253,7 +258,7 @@ impl ScoreWindows {
             ensemble: arrangement.ensemble,
             instruments: &instruments,
             style: &arrangement.style,
-            key: arrangement.key,
+            key,
             bpm,
             meter,
             density,
@@ -268,7 +273,7 @@ impl ScoreWindows {
             segment_of_row: cut.segment_of_row,
             segments: cut.segments,
             tempo_bpm: bpm,
-            key: arrangement.key,
+            key,
             meter: MeterClass::of(meter.numerator, meter.denominator),
             instruments,
             caption,
@@ -300,6 +305,16 @@ impl crate::learn::WindowSource for ScoreWindows {
 pub fn cell(emotion: Emotion) -> (usize, usize) {
     let index = |x: f32| (((x + 1.0) / 2.0 * CELLS as f32) as usize).min(CELLS - 1);
     (index(emotion.valence), index(emotion.arousal))
+}
+
+/// The key a window is heard in. A piece's own key is the wrong word for many of its stretches, above all where it
+/// dwells on the relative key; the model should mean what listeners hear. The stated key stays where it fits nearly as
+/// well, or where the notes say little.
+fn heard_key(score: &Score, stated: Option<Key>) -> Option<Key> {
+    let histogram = key::histogram(&score.notes);
+    let (best, fit) = key::best(&histogram);
+    let as_good = |stated: &Key| key::fit(&histogram, *stated) >= fit - KEY_MARGIN;
+    if fit < CLEAR_KEY { stated } else { stated.filter(as_good).or(Some(best)) }
 }
 
 /// The instruments of a score, the most used first dropped to what conditions hold, in order.

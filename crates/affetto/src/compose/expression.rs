@@ -46,6 +46,15 @@ pub fn part_repeated_notes(score: &mut Score) {
     }
 }
 
+/// Ends every note where the next begins: what a lone wind player does.
+pub fn one_at_a_time(score: &mut Score) {
+    for i in 1..score.notes.len() {
+        let next = score.notes[i].onset;
+        let earlier = &mut score.notes[i - 1];
+        earlier.duration = earlier.duration.min(next.saturating_sub(earlier.onset)).max(1);
+    }
+}
+
 fn lean_bar(score: &mut Score, notes: std::ops::Range<usize>, rng: &mut Pcg64Mcg, end_tick: u32) {
     let mut onsets: Vec<u32> = score.notes[notes.clone()].iter().map(|n| n.onset).collect();
     onsets.dedup();
@@ -93,6 +102,15 @@ mod tests {
     use affetto_score::{Instrument, Note};
 
     use super::*;
+
+    #[test]
+    fn one_note_at_a_time() {
+        let mut score = eighths(2);
+        score.notes.retain(|n| n.pitch == 60);
+        score.notes.iter_mut().for_each(|n| n.duration = 500);
+        one_at_a_time(&mut score);
+        assert!(score.notes.windows(2).all(|pair| pair[0].onset + pair[0].duration == pair[1].onset));
+    }
 
     fn eighths(bars: u32) -> Score {
         let notes = (0..bars * 8)

@@ -184,6 +184,9 @@ impl Composer {
         let mut score = codec::decode(&encoded);
         expression::part_repeated_notes(&mut score);
         expression::lean(&mut score, request.seed, plan.end_step * TICKS_PER_STEP);
+        if rules::is_solo(&attributes.instruments) {
+            expression::one_at_a_time(&mut score);
+        }
         Ok(Composition {
             score,
             rows: encoded.rows,

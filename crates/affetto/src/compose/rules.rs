@@ -27,6 +27,13 @@ pub struct Rules {
     last_bar: usize,
     end_step: u32,
     instruments: Vec<Instrument>,
+    /// A single wind plays: no two notes start together.
+    solo: bool,
+}
+
+/// Whether these players are one who sounds one note at a time.
+pub fn is_solo(instruments: &[Instrument]) -> bool {
+    matches!(instruments, [one] if one.is_monophonic())
 }
 
 /// A row's place: absolute bar, and what is known of its tokens (0 where nothing is).
@@ -80,6 +87,7 @@ impl Rules {
             last_bar: plan.bars.len() - 1,
             end_step: plan.end_step,
             instruments: instruments.to_vec(),
+            solo: is_solo(instruments),
         }
     }
 
@@ -130,7 +138,8 @@ impl Rules {
         for (advance, ok) in allowed.iter_mut().enumerate().take(MAX_ADVANCE + 1) {
             let bar = before.bar + advance;
             let onset = bar as u32 * self.bar_steps + u32::from(position);
-            *ok = bar <= self.last_bar && onset < self.end_step && (advance > 0 || position >= before.row[POSITION]);
+            let later = position > before.row[POSITION] || (position == before.row[POSITION] && !self.solo);
+            *ok = bar <= self.last_bar && onset < self.end_step && (advance > 0 || later);
         }
         let nothing_fits = !allowed.contains(&true);
         allowed[usize::from(END_OF_PIECE)] = nothing_fits;
