@@ -78,7 +78,8 @@ fn a_streamed_wav_is_readable() {
 fn a_long_wav_is_refused_by_its_head() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("long.wav");
-    let header = |frames| WavHeader { sample_rate: 8000, channels: 2, format: SampleFormat::Pcm16, frames, trailing: 0 };
+    let header =
+        |frames| WavHeader { sample_rate: 8000, channels: 2, format: SampleFormat::Pcm16, frames, trailing: 0 };
     let mut bytes = Vec::new();
     header(Some(8000 * 60)).write(&mut bytes).unwrap();
     std::fs::write(&path, &bytes).unwrap();
