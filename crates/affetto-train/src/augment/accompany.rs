@@ -82,6 +82,19 @@ pub fn add(texture: &mut Texture, mood: Mood, dice: &mut Dice) {
     texture.notes.sort_by_key(|(n, r)| (n.onset, *r, n.pitch));
 }
 
+/// The chord symbols of a lead sheet as they stand: root position from the octave below middle C up, held.
+pub fn as_written(texture: &mut Texture) {
+    for chord in texture.chords.iter().filter(|c| c.end > c.start) {
+        let root = 48 + chord.root % 12;
+        for above in (0..12).filter(|t| chord.tones >> t & 1 == 1) {
+            let (onset, duration) = (chord.start, chord.end - chord.start);
+            let note = Note { onset, duration, pitch: root + above, velocity: 68, instrument: Instrument::PIANO };
+            texture.notes.push((note, Role::Chords));
+        }
+    }
+    texture.notes.sort_by_key(|(n, r)| (n.onset, *r, n.pitch));
+}
+
 /// Part of a bar under one chord.
 struct Cell {
     bar: u32,

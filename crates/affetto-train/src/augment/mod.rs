@@ -73,14 +73,20 @@ pub struct Mood {
 pub fn augment(piece: &Piece, mut texture: Texture, library: &DrumLibrary, dice: &mut Dice) -> Arrangement {
     let mood = Mood { energy: dice.between(-1.0, 1.0), brightness: dice.between(-1.0, 1.0) };
     let alone = texture.notes.iter().all(|(_, role)| *role == Role::Melody);
-    // Chorales and folk tunes as they are written, in part, so that their names mean their textures.
+    // In part as they are written, so that the families' names mean their textures.
     let plain = match piece.corpus {
-        Corpus::Chorales => dice.chance(0.5),
-        Corpus::Folk => dice.chance(0.35),
-        _ => false,
+        Corpus::Chorales => dice.chance(0.65),
+        Corpus::Folk => dice.chance(0.55),
+        Corpus::OpenEwld => dice.chance(0.4) && !texture.chords.is_empty(),
+        Corpus::Pop909 => dice.chance(0.35),
+        Corpus::Freedoom | Corpus::Tiny => false,
     };
-    if alone && !plain && !texture.notes.is_empty() && !dice.chance(0.06) {
-        accompany::add(&mut texture, mood, dice);
+    match (plain, piece.corpus) {
+        (true, Corpus::OpenEwld) => accompany::as_written(&mut texture),
+        (false, _) if alone && !texture.notes.is_empty() && !dice.chance(0.06) => {
+            accompany::add(&mut texture, mood, dice);
+        }
+        _ => {}
     }
     if !plain {
         thin(&mut texture.notes, dice);
@@ -112,7 +118,11 @@ pub fn augment(piece: &Piece, mut texture: Texture, library: &DrumLibrary, dice:
         ensemble: ensemble.words,
         ensemble_id: ensemble.id,
         articulation,
-        style: if piece.style == "chorale" && !plain { "hymn tune".into() } else { piece.style.clone() },
+        style: match (piece.corpus, plain) {
+            (Corpus::Chorales, false) => "hymn tune".into(),
+            (Corpus::OpenEwld, true) => "lead sheet".into(),
+            _ => piece.style.clone(),
+        },
     }
 }
 

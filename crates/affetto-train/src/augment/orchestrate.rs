@@ -20,11 +20,16 @@ pub struct Chosen {
     pub drums: bool,
 }
 
-/// Ensembles of four equal voices, for chorales as they stand.
-const FOUR_VOICES: [&str; 6] = ["choir", "choir", "organ", "string quartet", "brass", "woodwinds"];
+/// Ensembles that play a piece of a corpus as it stands: four equal voices for chorales, keyboards for songs.
+fn as_written(corpus: Corpus) -> &'static [&'static str] {
+    match corpus {
+        Corpus::Chorales => &["choir", "organ", "string quartet", "brass", "woodwinds"],
+        _ => &["piano", "electric piano"],
+    }
+}
 
 /// Draws an ensemble and hands out the lines. A multi-track piece keeps its own instruments in
-/// three of five performances; a `plain` chorale is given to four voices that play what is written.
+/// three of five performances; a `plain` piece is given to those who play what is written.
 ///
 /// Who plays leans with what is played: lively textures to lively groups, minor to darker ones, so that timbre tells
 /// of the feeling as it does in music at large.
@@ -51,7 +56,7 @@ pub fn orchestrate(piece: &Piece, texture: &mut Texture, mood: Mood, plain: bool
             (Corpus::OpenEwld, "jazz band") => 3.0,
             _ => 1.0,
         };
-        let voices = if plain && !FOUR_VOICES.contains(&e.id) { 0.0 } else { 1.0 };
+        let voices = if plain && !as_written(piece.corpus).contains(&e.id) { 0.0 } else { 1.0 };
         e.weight * drums * style * voices * (1.3 * e.energy * energy + 0.9 * e.light * light).exp()
     };
     let ensemble = &ENSEMBLES[dice.weighted(ENSEMBLES.iter().map(weight))];

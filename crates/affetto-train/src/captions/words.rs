@@ -285,6 +285,9 @@ pub fn styles(style: &str) -> &'static [&'static str] {
         "chorale" => &["chorale", "hymn", "baroque", "church music", "bach", "four-part harmony", "sacred music"],
         "hymn tune" => &["hymn tune", "old hymn", "church song", "hymn arrangement"],
         "old song" => &["old song", "vintage song", "jazz standard", "tin pan alley", "ragtime era song", "evergreen"],
+        "lead sheet" => {
+            &["lead sheet", "melody with chords", "old song, melody with chords", "lead sheet melody with chords"]
+        }
         "game music" => &["game music", "video game", "game soundtrack", "action game", "retro game music"],
         "reel" => &["reel", "irish reel", "folk dance", "fiddle tune", "celtic"],
         "jig" | "double jig" | "single jig" | "slide" => &["jig", "irish jig", "folk dance", "celtic dance"],

@@ -3,6 +3,7 @@
 
 mod attributes;
 mod expression;
+mod feeling;
 mod guide;
 mod plan;
 mod rules;
@@ -19,6 +20,7 @@ use affetto_score::{Instrument, Key, Score};
 use serde::Deserialize;
 
 use self::attributes::Attributes;
+use self::feeling::Feeling;
 use self::guide::{Guided, ScoreGuide};
 use crate::assets::{Assets, SCORE_CONFIG, SCORE_MODEL, TEXT_EMBEDDINGS, TEXT_ENCODER, TEXT_VOCABULARY};
 use crate::error::{Error, Result};
@@ -111,11 +113,13 @@ struct Defaults {
     guidance_shares: [f32; STREAMS],
     /// What it presses on besides words and feeling.
     guided: Guided,
-    temperature: f32,
+    /// One for each stream, as `top_p`.
+    temperature: [f32; STREAMS],
     top_k: usize,
-    top_p: f32,
+    top_p: [f32; STREAMS],
     prior_guidance: f32,
     prior_temperature: f32,
+    feeling: Feeling,
 }
 
 impl Composer {
@@ -152,6 +156,10 @@ impl Composer {
     pub fn compose(&mut self, request: &Request, progress: &mut dyn FnMut(f32)) -> Result<Composition> {
         let words = (!request.text.trim().is_empty()).then(|| self.text.encode(&request.text));
         let sentence = words.as_ref().map(TextStates::sentence_embedding);
+        let request = &Request {
+            emotion: request.emotion.as_ref().map(|asked| self.defaults.feeling.told(asked)),
+            ..request.clone()
+        };
         let attributes = Attributes::settle(&self.prior, request, sentence.as_deref(), self.prior_sampling());
         let plan = plan::plan(
             request.duration_seconds,
@@ -204,15 +212,15 @@ impl Composer {
 
     fn settings(&self, request: &Request) -> Settings {
         let (own, asked) = (self.defaults, request.sampling);
-        let sampling = StreamSampling {
-            temperature: asked.temperature.unwrap_or(own.temperature),
+        let sampling = |stream: usize| StreamSampling {
+            temperature: asked.temperature.unwrap_or(own.temperature[stream]),
             top_k: asked.top_k.unwrap_or(own.top_k),
-            top_p: asked.top_p.unwrap_or(own.top_p),
+            top_p: asked.top_p.unwrap_or(own.top_p[stream]),
         };
         let scale = asked.guidance.unwrap_or(own.guidance);
         Settings {
             guidance: own.guidance_shares.map(|share| 1.0 + share * (scale - 1.0)).to_vec(),
-            sampling: vec![sampling],
+            sampling: (0..STREAMS).map(sampling).collect(),
             seed: request.seed,
             max_rows: (request.duration_seconds * MAX_NOTES_PER_SECOND) as usize + 64,
             ..Settings::default()
