@@ -73,7 +73,7 @@ pub fn run(args: &EmotionArgs) -> Result<(), Failure> {
     let judges = Judges::open(&assets, args)?;
     let mut studio = Studio::with_assets(assets, usize::from(args.threads.unwrap_or(0)))?;
     let mut progress = Progress::new(args.json);
-    let mut lines = Vec::new();
+    let (mut lines, mut takes) = (Vec::new(), Vec::new());
     let rows = [
         ("both", Ablation::None),
         ("model only", Ablation::NeutralAttributes),
@@ -82,6 +82,7 @@ pub fn run(args: &EmotionArgs) -> Result<(), Failure> {
     for (row, ablation) in rows.into_iter().take(if args.ablations { 3 } else { 1 }) {
         let heard = grid(&mut studio, &judges, args, row, ablation, &mut progress)?;
         lines.extend(JUDGES.iter().enumerate().map(|(judge, name)| line(row, name, judge, &heard)));
+        takes.extend(heard);
     }
     let curves = match args.curves {
         0 => None,
@@ -94,15 +95,23 @@ pub fn run(args: &EmotionArgs) -> Result<(), Failure> {
     progress.finish();
     if args.json {
         return output::json(&serde_json::json!({
-            "judges": args.judges.name(), "grid": lines, "curves": curves, "pairs": pairs,
+            "judges": args.judges.name(), "grid": lines, "curves": curves, "pairs": pairs, "takes": takes,
         }));
     }
     print(args, &lines, curves.as_ref(), pairs.as_ref())
 }
 
-/// What was asked and what each judge heard, a line per take.
-struct Asked {
-    emotion: Emotion,
+/// A take of the grid: what was asked, what was settled, what each judge heard.
+#[derive(Serialize)]
+struct GridTake {
+    row: &'static str,
+    seed: u64,
+    asked: Emotion,
+    tempo_bpm: f32,
+    key: Option<Key>,
+    instruments: Vec<Instrument>,
+    notes: usize,
+    /// By the notes judge, by the sound judge.
     heard: [Heard; 2],
 }
 
@@ -113,7 +122,7 @@ fn grid(
     row: &'static str,
     ablation: Ablation,
     progress: &mut Progress,
-) -> Result<Vec<Asked>, Failure> {
+) -> Result<Vec<GridTake>, Failure> {
     let seeds = u64::from(args.seeds);
     let cells: Vec<(f32, f32)> = GRID.iter().flat_map(|&v| GRID.iter().map(move |&a| (v, a))).collect();
     let mut out = Vec::new();
@@ -128,16 +137,26 @@ fn grid(
                 prompt = prompt.guidance(guidance);
             }
             let take = studio.generate(&prompt)?;
-            out.push(Asked { emotion, heard: judges.hear(&take)? });
+            let score = take.score().ok_or_else(no_notes)?;
+            out.push(GridTake {
+                row,
+                seed,
+                asked: emotion,
+                tempo_bpm: score.tempos.first().map_or(0.0, |t| t.bpm as f32),
+                key: score.keys.first().map(|k| k.key),
+                instruments: score.instruments().into_iter().collect(),
+                notes: score.notes.len(),
+                heard: judges.hear(&take)?,
+            });
         }
     }
     Ok(out)
 }
 
-fn line(row: &'static str, name: &'static str, judge: usize, takes: &[Asked]) -> Line {
-    let column = |of: &dyn Fn(&Asked) -> f64| takes.iter().map(of).collect::<Vec<f64>>();
-    let asked_v = column(&|t| f64::from(t.emotion.valence));
-    let asked_a = column(&|t| f64::from(t.emotion.arousal));
+fn line(row: &'static str, name: &'static str, judge: usize, takes: &[GridTake]) -> Line {
+    let column = |of: &dyn Fn(&GridTake) -> f64| takes.iter().map(of).collect::<Vec<f64>>();
+    let asked_v = column(&|t| f64::from(t.asked.valence));
+    let asked_a = column(&|t| f64::from(t.asked.arousal));
     let heard_v = column(&|t| t.heard[judge].valence);
     let heard_a = column(&|t| t.heard[judge].arousal);
     let correlation = |x: &[f64], y: &[f64]| {

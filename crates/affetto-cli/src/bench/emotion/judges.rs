@@ -6,6 +6,7 @@ use affetto::{Assets, Take};
 use affetto_judge::notes::NotesJudge;
 use affetto_judge::sound::{self, SoundJudge};
 use affetto_models::musicnn::MusiCnn;
+use serde::Serialize;
 
 use crate::args::EmotionArgs;
 use crate::bench::no_notes;
@@ -14,7 +15,7 @@ use crate::failure::Failure;
 const MUSICNN: &str = "musicnn/musicnn.safetensors";
 
 /// What a judge heard.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Heard {
     /// Unpleasant to pleasant.
     pub valence: f64,
