@@ -1,6 +1,7 @@
 //! Checkpoints: named tensors from one or several safetensors files, in memory or mapped from disk.
 
 pub(crate) mod parts;
+pub(crate) mod stretch;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use crate::error::EngineError;
 use crate::kernels::mapped::MappedFile;
 
 pub use parts::Renamed;
+pub use stretch::{LAYOUT, LAYOUT_KEY};
 
 /// The longest safetensors header that is read, in bytes. MusicGen's are near 100 kB.
 pub const MAX_HEADER_BYTES: u64 = 16 << 20;
@@ -123,6 +125,12 @@ impl StoredTensor {
         let bytes = &self.bytes()[row * n * size..(row + 1) * n * size];
         let scale = self.scale.get(row).copied().unwrap_or(1.0);
         decode(self.stored, bytes, scale, out);
+    }
+
+    /// Says that the bytes will not be read again soon: where they are mapped, they no longer take memory. Reading them
+    /// is still allowed.
+    pub fn release(&self) {
+        self.entry.shard.release(self.entry.start..self.entry.end);
     }
 
     /// All numbers as f32, row-major.
@@ -336,14 +344,6 @@ impl Checkpoint {
         Ok(StoredTensor { entry: entry.clone(), stored, scale })
     }
 
-    /// The bytes of a matrix stored as int4 panels, `[outputs / 16, inputs / 64, 576]`; none where it is not.
-    pub(crate) fn int4(&self, name: &str, outputs: usize, inputs: usize) -> Option<&[u8]> {
-        let entry = self.entries.get(name)?;
-        let whole = outputs.is_multiple_of(16) && inputs.is_multiple_of(64);
-        let fits = whole && entry.dtype == Dtype::U8 && entry.shape == [outputs / 16, inputs / 64, 576];
-        fits.then(|| &entry.shard.bytes.as_slice()[entry.start..entry.end])
-    }
-
     /// A tensor as it is stored; its shape must be `shape`.
     pub fn stored_shaped(&self, name: &str, shape: &[usize]) -> Result<StoredTensor, EngineError> {
         let tensor = self.stored(name)?;
@@ -360,7 +360,10 @@ impl Checkpoint {
 
     /// A tensor's numbers as f32, row-major; its shape must be `shape`.
     pub fn tensor_f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EngineError> {
-        Ok(self.stored_shaped(name, shape)?.to_f32())
+        let tensor = self.stored_shaped(name, shape)?;
+        let numbers = tensor.to_f32();
+        tensor.release();
+        Ok(numbers)
     }
 }
 

@@ -5,17 +5,20 @@
 //! in the last bits for f32 and bf16 weights; int8 and int4 weights agree everywhere.
 
 pub(crate) mod int4;
+mod lines;
+mod load;
 mod store;
 
 use std::ops::Range;
 
-use crate::checkpoint::{Checkpoint, Stored};
 use crate::error::{EngineError, expect_size};
 
 use crate::kernels::{self, Bf16Line, F32Line, Int4Line, Int8Line, Isa, Out, PANEL, Panels, Rows, Scales, elementwise};
 use crate::threads;
 
-pub use store::{to_bf16, to_int4, to_int8};
+pub use store::{to_bf16, to_int4, to_int8, to_int8_panels};
+
+use lines::Lines;
 
 /// How weights are held in memory. Inputs and results are f32 always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -42,8 +45,8 @@ const THREAD_WORK: usize = 1 << 20;
 enum Packed {
     F32(Vec<F32Line>),
     Bf16(Vec<Bf16Line>),
-    Int8 { lines: Vec<Int8Line>, scale: Vec<f32> },
-    Int4(Vec<Int4Line>),
+    Int8 { lines: Lines<Int8Line>, scale: Vec<f32> },
+    Int4(Lines<Int4Line>),
 }
 
 /// A weight matrix `[out, in]` laid out for the kernels.
@@ -75,9 +78,15 @@ impl PackedMatrix {
         let packed = match precision {
             Precision::F32 => {
                 let mut lines = vec![F32Line::default(); panels * inputs];
-                for o in 0..outputs {
-                    for (i, &v) in row(o).iter().enumerate() {
-                        lines[(o / PANEL) * inputs + i].0[o % PANEL] = v;
+                // By blocks of 16 × 16, which stay in the nearest cache while they are turned.
+                for (panel, lines) in lines.chunks_exact_mut(inputs).enumerate() {
+                    for (block, lines) in lines.chunks_mut(PANEL).enumerate() {
+                        for column in 0..PANEL.min(outputs - panel * PANEL) {
+                            let part = &row(panel * PANEL + column)[block * PANEL..];
+                            for (line, &v) in lines.iter_mut().zip(part) {
+                                line.0[column] = v;
+                            }
+                        }
                     }
                 }
                 Packed::F32(lines)
@@ -97,7 +106,7 @@ impl PackedMatrix {
                 let (rows, scale) = to_int8(w, inputs);
                 return Self::pack_int8(outputs, inputs, scale, &rows);
             }
-            Precision::Int4 => Packed::Int4(int4::pack(w, outputs, inputs)),
+            Precision::Int4 => Packed::Int4(int4::pack(w, outputs, inputs).into()),
         };
         let lines = match precision {
             Precision::F32 => inputs,
@@ -105,76 +114,6 @@ impl PackedMatrix {
             _ => inputs.div_ceil(2),
         };
         Ok(PackedMatrix { outputs, inputs, lines, packed })
-    }
-
-    fn pack_int8(outputs: usize, inputs: usize, scale: Vec<f32>, rows: &[i8]) -> Result<Self, EngineError> {
-        if inputs > MAX_INT8_INPUTS {
-            return Err(EngineError::Invalid {
-                what: "int8 weights",
-                reason: format!("{inputs} inputs, expected at most {MAX_INT8_INPUTS}; use bf16"),
-            });
-        }
-        let fours = inputs.div_ceil(4);
-        let mut lines = vec![Int8Line::default(); outputs.div_ceil(PANEL) * fours];
-        for (panel, rows) in lines.chunks_exact_mut(fours).zip(rows.chunks(PANEL * inputs)) {
-            for (i, line) in panel.iter_mut().enumerate() {
-                let (first, second) = line.0.split_at_mut(2 * PANEL);
-                for (column, row) in rows.chunks_exact(inputs).enumerate() {
-                    let mut four = [0i8; 4];
-                    let part = &row[4 * i..inputs.min(4 * i + 4)];
-                    match part.first_chunk::<4>() {
-                        Some(whole) => four = *whole,
-                        None => four[..part.len()].copy_from_slice(part),
-                    }
-                    first[2 * column..2 * column + 2].copy_from_slice(&four[..2]);
-                    second[2 * column..2 * column + 2].copy_from_slice(&four[2..]);
-                }
-            }
-        }
-        Ok(PackedMatrix { outputs, inputs, lines: fours, packed: Packed::Int8 { lines, scale } })
-    }
-
-    /// Reads tensor `name` of shape `[outputs, inputs]`. Weights stored as int8 keep their own scales for
-    /// [`Precision::Int8`].
-    pub fn load(
-        checkpoint: &Checkpoint,
-        name: &str,
-        outputs: usize,
-        inputs: usize,
-        precision: Precision,
-    ) -> Result<Self, EngineError> {
-        Self::load_joined(checkpoint, &[(name, outputs)], inputs, precision)
-    }
-
-    /// Reads several tensors `(name, outputs)` over the same inputs as one matrix, their outputs one after another.
-    pub fn load_joined(
-        checkpoint: &Checkpoint,
-        parts: &[(impl AsRef<str>, usize)],
-        inputs: usize,
-        precision: Precision,
-    ) -> Result<Self, EngineError> {
-        let outputs = parts.iter().map(|part| part.1).sum();
-        if precision == Precision::Int4 {
-            let stored = |(name, outputs): &(_, usize)| checkpoint.int4(AsRef::<str>::as_ref(name), *outputs, inputs);
-            if let Some(stored) = parts.iter().map(stored).collect::<Option<Vec<_>>>() {
-                let packed = Packed::Int4(store::panels(&stored, outputs, inputs)?);
-                return Ok(PackedMatrix { outputs, inputs, lines: int4::lines(inputs), packed });
-            }
-        }
-        let tensors = parts
-            .iter()
-            .map(|(name, outputs)| checkpoint.stored_shaped(name.as_ref(), &[*outputs, inputs]))
-            .collect::<Result<Vec<_>, _>>()?;
-        let stored_int8 = tensors.iter().all(|t| t.stored() == Stored::I8);
-        if stored_int8 && precision == Precision::Int8 {
-            let scale = tensors.iter().flat_map(|t| t.row_scales()).copied().collect();
-            let mut rows = Vec::with_capacity(outputs * inputs);
-            // -128 would break the bound on the sums; it is no value of a symmetric quantisation.
-            tensors.iter().for_each(|t| rows.extend(t.bytes().iter().map(|&b| (b as i8).max(-127))));
-            return Self::pack_int8(outputs, inputs, scale, &rows);
-        }
-        let all: Vec<f32> = tensors.iter().flat_map(|t| t.to_f32()).collect();
-        Self::pack(&all, outputs, inputs, precision)
     }
 
     /// Outputs, the rows of the matrix.
@@ -202,8 +141,8 @@ impl PackedMatrix {
         let lines = match &self.packed {
             Packed::F32(lines) => lines.len(),
             Packed::Bf16(lines) => lines.len(),
-            Packed::Int8 { lines, .. } => lines.len(),
-            Packed::Int4(lines) => lines.len(),
+            Packed::Int8 { lines, .. } => lines.as_slice().len(),
+            Packed::Int4(lines) => lines.as_slice().len(),
         };
         lines * 64
     }
@@ -253,14 +192,14 @@ pub fn linear_with(isa: Isa, x: &[f32], rows: usize, w: &PackedMatrix, bias: Opt
                 .collect();
             let scales = Scales { rows: &x_scale, columns: scale };
             let x = Rows::new(&quantised, rows, padded, padded);
-            let lines = Panels::new(lines, w.lines, w.lines);
+            let lines = Panels::new(lines.as_slice(), w.lines, w.lines);
             split(rows, w, panels, &|part| {
                 kernels::mul_int8(isa, x, lines, scales, part, out);
             });
         }
         Packed::Int4(lines) => {
             let x = int4::Inputs::quantise(isa, x, w.inputs);
-            let lines = Panels::new(lines, w.lines, w.lines);
+            let lines = Panels::new(lines.as_slice(), w.lines, w.lines);
             split(rows, w, panels, &|part| {
                 kernels::int4::mul_int4(isa, &x, lines, part, out);
             });

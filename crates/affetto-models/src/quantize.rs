@@ -1,10 +1,13 @@
 //! Storing a model quantised: the same folder in Hugging Face's layout, its large projections in fewer bits.
 //!
-//! - int8: the tensor's rows as signed bytes, and `<name>.scale`, f32, one number a row.
+//! - int8: the engine's panels as bytes, `[outputs / 16, inputs / 4, 64]`, and `<name>.scale`, f32, one number a row;
+//!   where the shape is no whole panels, the rows as signed bytes with the same scales.
 //! - int4: the engine's panels as bytes, `[outputs / 16, inputs / 64, 576]`.
 //! - bf16: rounded.
 //!
-//! Everything else stays as it is. The tensors' metadata and `config.json` say `quantization`. Loading with the same
+//! Panels come first, aligned to 64 bytes, and those that are multiplied together lie together, so that they are used
+//! where the file has them. Everything else stays as it is. The tensors' metadata and `config.json` say `quantization`;
+//! the metadata's `layout` says how panels lie. Loading with the same
 //! [`Precision`] gives the same bits as quantising the original while loading. Tensors are read, quantised and written
 //! one by one.
 
@@ -12,7 +15,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use affetto_engine::checkpoint::Stored;
+use affetto_engine::checkpoint::{LAYOUT, LAYOUT_KEY, Stored};
 use affetto_engine::matmul::{self, Precision};
 use affetto_engine::{Checkpoint, EngineError};
 use serde_json::{Map, Value, json};
@@ -58,6 +61,7 @@ enum Form {
     AsIs(Stored),
     Bf16,
     Int8,
+    Int8Panels,
     Scales,
     Int4,
 }
@@ -78,7 +82,7 @@ impl Plan {
             Form::AsIs(Stored::F16) => "F16",
             Form::AsIs(Stored::Bf16) | Form::Bf16 => "BF16",
             Form::AsIs(Stored::I8) | Form::Int8 => "I8",
-            Form::Int4 => "U8",
+            Form::Int4 | Form::Int8Panels => "U8",
         }
     }
 
@@ -99,6 +103,7 @@ impl Plan {
             Form::AsIs(_) => tensor.bytes().to_vec(),
             Form::Bf16 => matmul::to_bf16(&tensor.to_f32()),
             Form::Int8 => matmul::to_int8(&tensor.to_f32(), inputs).0.into_iter().map(|v| v as u8).collect(),
+            Form::Int8Panels => matmul::to_int8_panels(&matmul::to_int8(&tensor.to_f32(), inputs).0, outputs, inputs),
             Form::Scales => {
                 let scales = matmul::to_int8(&tensor.to_f32(), inputs).1;
                 scales.into_iter().flat_map(f32::to_le_bytes).collect()
@@ -124,7 +129,10 @@ fn plan(checkpoint: &Checkpoint, precision: Precision) -> Result<Vec<Plan>, Mode
             Precision::Bf16 if projection => add(name.to_owned(), name, Form::Bf16, shape),
             Precision::Int8 if projection && shape[1] <= matmul::MAX_INT8_INPUTS => {
                 add(format!("{name}.scale"), name, Form::Scales, vec![shape[0]]);
-                add(name.to_owned(), name, Form::Int8, shape);
+                match shape[0].is_multiple_of(16) && shape[1].is_multiple_of(4) {
+                    true => add(name.to_owned(), name, Form::Int8Panels, vec![shape[0] / 16, shape[1] / 4, 64]),
+                    false => add(name.to_owned(), name, Form::Int8, shape),
+                }
             }
             Precision::Int4 if projection && shape[0].is_multiple_of(16) && shape[1].is_multiple_of(64) => {
                 add(name.to_owned(), name, Form::Int4, vec![shape[0] / 16, shape[1] / 64, 576]);
@@ -132,20 +140,35 @@ fn plan(checkpoint: &Checkpoint, precision: Precision) -> Result<Vec<Plan>, Mode
             _ => add(name.to_owned(), name, Form::AsIs(tensor.stored()), shape),
         }
     }
-    // Wide numbers first, so that all are aligned.
-    all.sort_by_key(|p| match p.dtype() {
-        "F32" => 0,
-        "F16" | "BF16" => 1,
-        _ => 2,
+    // Panels first, whose sizes are multiples of 64; then wide numbers before narrow ones, so that all are aligned.
+    all.sort_by_key(|p| {
+        let order = match p.dtype() {
+            "U8" => 0,
+            "F32" => 1,
+            "F16" | "BF16" => 2,
+            _ => 3,
+        };
+        (order, joined_order(&p.name))
     });
     Ok(all)
+}
+
+/// Where a tensor stands among those of its kind: by name, but queries, keys and values in this order.
+fn joined_order(name: &str) -> String {
+    let mut name = name.to_owned();
+    for (i, part) in [".q_proj.", ".k_proj.", ".v_proj.", ".q.", ".k.", ".v."].into_iter().enumerate() {
+        if let Some(at) = name.find(part) {
+            name.replace_range(at..at + part.len(), &format!(".{i}."));
+        }
+    }
+    name
 }
 
 /// Writes one safetensors file, tensor by tensor.
 fn write_shard(path: &Path, plans: &[Plan], checkpoint: &Checkpoint, note: &str) -> Result<u64, ModelError> {
     let io = |source| EngineError::Io { file: path.display().to_string(), source };
     let mut header = Map::new();
-    header.insert("__metadata__".into(), json!({"format": "pt", "quantization": note}));
+    header.insert("__metadata__".into(), json!({"format": "pt", "quantization": note, LAYOUT_KEY: LAYOUT}));
     let mut at = 0;
     for plan in plans {
         let end = at + plan.bytes();

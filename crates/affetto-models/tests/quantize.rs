@@ -4,11 +4,16 @@ use affetto_engine::{PackedMatrix, Precision, linear};
 use affetto_models::ModelFolder;
 use affetto_models::quantize::quantize_folder;
 
-const NAMES: [(&str, usize, usize); 3] = [
+const NAMES: [(&str, usize, usize); 6] = [
     ("decoder.model.decoder.layers.0.fc1.weight", 128, 64),
+    ("decoder.model.decoder.layers.0.self_attn.k_proj.weight", 48, 192),
+    ("decoder.model.decoder.layers.0.self_attn.out_proj.weight", 48, 192),
     ("decoder.model.decoder.layers.0.self_attn.q_proj.weight", 48, 192),
+    ("decoder.model.decoder.layers.0.self_attn.v_proj.weight", 48, 192),
     ("decoder.lm_heads.0.weight", 20, 33),
 ];
+/// What is multiplied together.
+const JOINED: [(&str, usize); 3] = [(NAMES[3].0, 48), (NAMES[1].0, 48), (NAMES[4].0, 48)];
 
 fn folder(path: &std::path::Path) {
     let data: Vec<(String, Vec<usize>, Vec<u8>)> = NAMES
@@ -47,10 +52,33 @@ fn stored_and_quantised_at_load_are_the_same_bits() {
             };
             assert_eq!(run(&from), run(&stored), "{precision:?} {name}");
         }
+        let x: Vec<f32> = (0..192).map(|i| (i as f32 * 0.37).sin()).collect();
+        let joined = |folder: &ModelFolder, precision| {
+            let w = PackedMatrix::load_joined(folder.checkpoint(), &JOINED, 192, precision).unwrap();
+            let mut out = vec![0.0; 144];
+            linear(&x, 1, &w, None, &mut out);
+            out
+        };
+        assert_eq!(joined(&from, precision), joined(&stored, precision), "{precision:?}");
+        if precision != Precision::Int4 {
+            // What is stored in fewer bits can be held in more.
+            let (want, got) = (joined(&from, Precision::F32), joined(&stored, Precision::F32));
+            let most = want.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+            assert!(want.iter().zip(&got).all(|(a, b)| (a - b).abs() < most * 0.02), "{want:?} {got:?}");
+        }
         // A folder that is there is left alone, and nothing half done lies about.
         assert!(quantize_folder(&from, &out, precision).unwrap_err().to_string().contains("there already"));
         assert!(quantize_folder(&stored, &room.path().join("again"), precision).is_err());
     }
+    // Panels that lie in a way a later version may choose are refused.
+    let file = room.path().join("int8/model.safetensors");
+    let bytes = std::fs::read(&file).unwrap();
+    let at = bytes.windows(16).position(|w| w == b"affetto-panels-1").unwrap();
+    let later = [&bytes[..at + 15], b"9", &bytes[at + 16..]].concat();
+    std::fs::write(&file, later).unwrap();
+    let stored = ModelFolder::open(room.path().join("int8")).unwrap();
+    let refused = PackedMatrix::load(stored.checkpoint(), NAMES[0].0, 128, 64, Precision::Int8);
+    assert!(refused.err().unwrap().to_string().contains("quantise the original model anew"));
     let left = std::fs::read_dir(room.path()).unwrap().flatten();
     assert!(left.into_iter().all(|e| !e.file_name().to_string_lossy().contains("partial")));
 }

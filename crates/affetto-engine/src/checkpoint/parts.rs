@@ -59,6 +59,13 @@ impl Shard {
         &self.name
     }
 
+    /// Lets go of the memory behind bytes that are mapped.
+    pub(crate) fn release(&self, range: Range<usize>) {
+        if let Bytes::Mapped(file) = &self.bytes {
+            file.release(range);
+        }
+    }
+
     pub(crate) fn as_slice(&self) -> &[u8] {
         self.bytes.as_slice()
     }

@@ -163,14 +163,7 @@ by_isa!(
 
 #[inline(always)]
 fn quantise_body(x: &[f32], top: f32, out: &mut [i16]) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    for chunk in chunks {
-        for (lane, &v) in lanes.iter_mut().zip(chunk) {
-            *lane = if v.abs() > *lane { v.abs() } else { *lane };
-        }
-    }
-    let largest = lanes.into_iter().chain(rest.iter().map(|v| v.abs())).fold(0.0f32, |a, b| if b > a { b } else { a });
+    let largest = largest_body(x);
     // Not a number, infinite or zero: nothing to quantise.
     if !(largest > 0.0 && largest < f32::INFINITY) {
         out.fill(0);
@@ -244,6 +237,23 @@ fn quantise_groups_body(x: &[f32], values: &mut [i8], scales: &mut [f32], starts
 by_isa!(
     /// Quantises `x` to 8 bits by groups of 32: values, scales, and -8 times each group's sum. Beyond `x` are zeros.
     quantise_groups, quantise_groups_body, (x: &[f32], values: &mut [i8], scales: &mut [f32], starts: &mut [i32])
+);
+
+#[inline(always)]
+fn largest_body(x: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, &v) in lanes.iter_mut().zip(chunk) {
+            *lane = if v.abs() > *lane { v.abs() } else { *lane };
+        }
+    }
+    lanes.into_iter().chain(rest.iter().map(|v| v.abs())).fold(0.0f32, |a, b| if b > a { b } else { a })
+}
+
+by_isa!(
+    /// max |x|; what is not a number counts as nothing.
+    largest, largest_body, (x: &[f32]) -> f32
 );
 
 #[inline(always)]

@@ -1,8 +1,7 @@
 //! Weights in the forms a checkpoint stores them in, to the same numbers as packing gives.
 
 use super::int4;
-use crate::error::EngineError;
-use crate::kernels::{Int4Line, Isa, PANEL, elementwise};
+use crate::kernels::{Int8Line, Isa, PANEL, elementwise};
 
 /// Rounds to bfloat16, little-endian.
 pub fn to_bf16(w: &[f32]) -> Vec<u8> {
@@ -17,7 +16,7 @@ pub fn to_int8(w: &[f32], inputs: usize) -> (Vec<i8>, Vec<f32>) {
         .chunks(inputs)
         .zip(values.chunks_mut(inputs))
         .map(|(row, values)| {
-            let scale = row.iter().fold(0.0f32, |a, v| a.max(v.abs())) / 127.0;
+            let scale = elementwise::largest(Isa::best(), row) / 127.0;
             elementwise::quantise8(Isa::best(), row, if scale > 0.0 { 1.0 / scale } else { 0.0 }, values);
             scale
         })
@@ -30,13 +29,30 @@ pub fn to_int4(w: &[f32], outputs: usize, inputs: usize) -> Vec<u8> {
     int4::pack(w, outputs, inputs).into_iter().flat_map(|line| line.0).collect()
 }
 
-/// Panels of several tensors, one after another; none where one of them has another size.
-pub(super) fn panels(parts: &[&[u8]], outputs: usize, inputs: usize) -> Result<Vec<Int4Line>, EngineError> {
-    let count = outputs / PANEL * int4::lines(inputs);
-    let mut lines = Vec::with_capacity(count);
-    for part in parts {
-        lines.extend(part.as_chunks::<{ 4 * PANEL }>().0.iter().map(|bytes| Int4Line(*bytes)));
+/// Values `[outputs, inputs]` as [`to_int8`] gives them, laid out in panels of 16 outputs, 64 bytes for each 4 inputs.
+/// `outputs` must be whole panels and `inputs` a multiple of 4 where the panels shall be stored.
+pub fn to_int8_panels(values: &[i8], outputs: usize, inputs: usize) -> Vec<u8> {
+    bytemuck::cast_slice(&int8_lines(values, outputs, inputs)).to_vec()
+}
+
+/// The panels of values `[outputs, inputs]`, zeros where there are no more outputs or inputs.
+pub(super) fn int8_lines(values: &[i8], outputs: usize, inputs: usize) -> Vec<Int8Line> {
+    let fours = inputs.div_ceil(4);
+    let mut lines = vec![Int8Line::default(); outputs.div_ceil(PANEL) * fours];
+    for (panel, rows) in lines.chunks_exact_mut(fours).zip(values.chunks(PANEL * inputs)) {
+        for (i, line) in panel.iter_mut().enumerate() {
+            let (first, second) = line.0.split_at_mut(2 * PANEL);
+            for (column, row) in rows.chunks_exact(inputs).enumerate() {
+                let mut four = [0i8; 4];
+                let part = &row[4 * i..inputs.min(4 * i + 4)];
+                match part.first_chunk::<4>() {
+                    Some(whole) => four = *whole,
+                    None => four[..part.len()].copy_from_slice(part),
+                }
+                first[2 * column..2 * column + 2].copy_from_slice(&four[..2]);
+                second[2 * column..2 * column + 2].copy_from_slice(&four[2..]);
+            }
+        }
     }
-    crate::error::expect_size("lines of int4 weights", count, lines.len())?;
-    Ok(lines)
+    lines
 }
