@@ -136,13 +136,13 @@ pub struct PriorDraws {
 pub struct PriorSampling {
     /// Classifier-free guidance on the feeling: 1 = the distribution as learned.
     pub guidance: f32,
-    /// Temperature of every draw.
-    pub temperature: f32,
+    /// Temperature of the draws of meter, key, instruments, tempo and density.
+    pub temperature: [f32; HEADS.len()],
 }
 
 impl Default for PriorSampling {
     fn default() -> Self {
-        PriorSampling { guidance: 1.5, temperature: 0.9 }
+        PriorSampling { guidance: 1.5, temperature: [0.9; HEADS.len()] }
     }
 }
 
@@ -196,7 +196,7 @@ impl AttributePrior {
             }
         }
         let top = logits.iter().enumerate().filter(|(i, _)| allowed(*i)).map(|(_, l)| *l).fold(f32::MIN, f32::max);
-        let temperature = sampling.temperature.max(1e-3);
+        let temperature = sampling.temperature[head].max(1e-3);
         let mut p: Vec<f32> = logits
             .iter()
             .enumerate()

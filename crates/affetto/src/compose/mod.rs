@@ -9,7 +9,7 @@ mod plan;
 mod rules;
 
 use affetto_control::encoder::ConditionEncoder;
-use affetto_control::prior::{AttributePrior, PriorSampling};
+use affetto_control::prior::{AttributePrior, HEADS, PriorSampling};
 use affetto_control::{Conditions, EmotionCurve, MeterClass, SegmentConditions};
 use affetto_engine::Precision;
 use affetto_engine::sampling::StreamSampling;
@@ -118,7 +118,7 @@ struct Defaults {
     top_k: usize,
     top_p: [f32; STREAMS],
     prior_guidance: f32,
-    prior_temperature: f32,
+    prior_temperature: [f32; HEADS.len()],
     feeling: Feeling,
 }
 
