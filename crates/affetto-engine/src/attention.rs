@@ -1,9 +1,13 @@
 //! Multi-head attention over a cache of keys and values.
 
+mod head;
+
 use std::sync::Mutex;
 
-use crate::kernels::{self, Bf16Line, F32Line, Isa, Out, PANEL, Panels, Rows, elementwise};
+use crate::kernels::{Bf16Line, F32Line, Out, PANEL, Rows};
 use crate::threads;
+
+use head::{Head, Line};
 
 /// How keys and values are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -15,8 +19,7 @@ pub enum CachePrecision {
     Bf16,
 }
 
-/// Keys and values of one sequence in one layer, laid out for the kernels: keys in panels of 16 positions, values in
-/// panels of 16 features. Memory is taken as positions come.
+/// Keys and values of one sequence in one layer, laid out for the kernels. Memory is taken as positions come.
 #[derive(Clone)]
 pub struct KvCache {
     heads: usize,
@@ -26,71 +29,21 @@ pub struct KvCache {
     store: Store,
 }
 
-/// Keys of each head: panel by panel of 16 positions, the lines along the features. Values of each head and panel of 16
-/// features, head by head: the lines along the positions.
+/// The heads.
 #[derive(Clone)]
 enum Store {
-    F32 { keys: Vec<Vec<F32Line>>, values: Vec<Vec<F32Line>> },
-    Bf16 { keys: Vec<Vec<Bf16Line>>, values: Vec<Vec<Bf16Line>> },
+    F32(Vec<Head<F32Line>>),
+    Bf16(Vec<Head<Bf16Line>>),
 }
 
-/// Makes room for `lines` lines, a quarter more than asked so that growing step by step costs little.
-fn grow<L: Clone + Default>(all: &mut [Vec<L>], lines: usize, most: usize) {
-    for one in all {
-        if one.len() < lines {
-            let room = (lines + lines / 4).min(most).max(lines);
-            one.reserve_exact(room - one.len());
-            one.resize(room, L::default());
+/// Runs the same code for either kind of heads.
+macro_rules! each {
+    ($store:expr, $heads:ident => $body:expr) => {
+        match $store {
+            Store::F32($heads) => $body,
+            Store::Bf16($heads) => $body,
         }
-    }
-}
-
-/// Writes one half of a pair.
-fn put(line: &mut Bf16Line, column: usize, half: usize, value: f32) {
-    let bits = u32::from(half::bf16::from_f32(value).to_bits());
-    let old = line.0[column];
-    line.0[column] = if half == 0 { old & 0xffff_0000 | bits } else { old & 0xffff | bits << 16 };
-}
-
-impl Store {
-    fn grow(&mut self, len: usize, width: usize, capacity: usize) {
-        let (panels, most) = (len.div_ceil(PANEL), capacity.div_ceil(PANEL));
-        match self {
-            Store::F32 { keys, values } => {
-                grow(keys, panels * width, most * width);
-                grow(values, len, capacity);
-            }
-            Store::Bf16 { keys, values } => {
-                let pairs = width.div_ceil(2);
-                grow(keys, panels * pairs, most * pairs);
-                grow(values, len.div_ceil(2), capacity.div_ceil(2));
-            }
-        }
-    }
-
-    /// Writes position `t` of one head.
-    fn put(&mut self, head: usize, t: usize, key: &[f32], value: &[f32]) {
-        let (width, panels) = (key.len(), key.len().div_ceil(PANEL));
-        match self {
-            Store::F32 { keys, values } => {
-                for (line, &k) in keys[head][t / PANEL * width..].iter_mut().zip(key) {
-                    line.0[t % PANEL] = k;
-                }
-                for (panel, part) in value.chunks(PANEL).enumerate() {
-                    values[head * panels + panel][t].0[..part.len()].copy_from_slice(part);
-                }
-            }
-            Store::Bf16 { keys, values } => {
-                let lines = &mut keys[head][t / PANEL * width.div_ceil(2)..];
-                for (i, &k) in key.iter().enumerate() {
-                    put(&mut lines[i / 2], t % PANEL, i % 2, k);
-                }
-                for (i, &v) in value.iter().enumerate() {
-                    put(&mut values[head * panels + i / PANEL][t / 2], i % PANEL, t % 2, v);
-                }
-            }
-        }
-    }
+    };
 }
 
 /// Which positions a query sees.
@@ -103,6 +56,16 @@ pub enum Visible {
         /// Position of query 0.
         first: usize,
     },
+}
+
+impl Visible {
+    /// Positions of `len` that query `i` sees.
+    fn to(self, i: usize, len: usize) -> usize {
+        match self {
+            Visible::All => len,
+            Visible::Causal { first } => first + i + 1,
+        }
+    }
 }
 
 impl KvCache {
@@ -119,22 +82,16 @@ impl KvCache {
     /// # Panics
     /// As [`new`](Self::new).
     pub fn with_precision(heads: usize, width: usize, capacity: usize, precision: CachePrecision) -> Self {
-        let capacity = capacity.next_multiple_of(PANEL);
-        let panels = heads * width.div_ceil(PANEL);
         let store = match precision {
-            CachePrecision::F32 => Store::F32 { keys: vec![Vec::new(); heads], values: vec![Vec::new(); panels] },
-            CachePrecision::Bf16 => Store::Bf16 { keys: vec![Vec::new(); heads], values: vec![Vec::new(); panels] },
+            CachePrecision::F32 => Store::F32(vec![Head::new(width); heads]),
+            CachePrecision::Bf16 => Store::Bf16(vec![Head::new(width); heads]),
         };
-        KvCache { heads, width, capacity, len: 0, store }
+        KvCache { heads, width, capacity: capacity.next_multiple_of(PANEL), len: 0, store }
     }
 
     /// Bytes taken so far.
     pub fn bytes(&self) -> usize {
-        let lines = match &self.store {
-            Store::F32 { keys, values } => keys.iter().chain(values).map(Vec::len).sum::<usize>(),
-            Store::Bf16 { keys, values } => keys.iter().chain(values).map(Vec::len).sum(),
-        };
-        lines * 64
+        each!(&self.store, heads => heads.iter().map(Head::lines).sum::<usize>() * 64)
     }
 
     /// Positions held.
@@ -168,16 +125,14 @@ impl KvCache {
     /// When there is no room or the slices are too short.
     pub fn push(&mut self, keys: &[f32], values: &[f32], stride: usize, count: usize) {
         assert!(self.len + count <= self.capacity, "the cache is full");
-        let d = self.heads * self.width;
-        self.store.grow(self.len + count, self.width, self.capacity);
-        for row in 0..count {
-            let key = &keys[row * stride..][..d];
-            let value = &values[row * stride..][..d];
-            let both = key.chunks_exact(self.width).zip(value.chunks_exact(self.width));
-            for (head, (key, value)) in both.enumerate() {
-                self.store.put(head, self.len + row, key, value);
+        let (width, len, capacity) = (self.width, self.len, self.capacity);
+        each!(&mut self.store, heads => for (n, head) in heads.iter_mut().enumerate() {
+            head.grow(len + count, capacity);
+            for row in 0..count {
+                let at = row * stride + n * width;
+                head.put(len + row, &keys[at..at + width], &values[at..at + width]);
             }
-        }
+        });
         self.len += count;
     }
 
@@ -195,71 +150,119 @@ impl KvCache {
         scores: &mut Vec<f32>,
         out: &mut [f32],
     ) {
-        let isa = Isa::best();
-        let d = self.heads * self.width;
+        let (d, width, len) = (self.heads * self.width, self.width, self.len);
         assert!(out.len() >= count * d);
         if let Visible::Causal { first } = visible {
-            assert!(count == 0 || first + count <= self.len);
+            assert!(count == 0 || first + count <= len);
         }
-        if self.len == 0 {
+        if len == 0 || count == 0 {
             out[..count * d].fill(0.0);
             return;
         }
-        let seen = |i: usize| match visible {
-            Visible::All => self.len,
-            Visible::Causal { first } => first + i + 1,
-        };
-        let row_len = self.len.next_multiple_of(PANEL);
-        let factor = 1.0 / (self.width as f32).sqrt();
-        let size = count * row_len;
+        let size = count * len.next_multiple_of(PANEL);
         scores.resize(self.heads * size, 0.0);
-        let feature_panels = self.width.div_ceil(PANEL);
         let out = Out::new(out, count, d, d);
         // Each head has scratch of its own and writes its own columns.
         let scratch: Vec<Mutex<&mut [f32]>> = scores.chunks_exact_mut(size).map(Mutex::new).collect();
-        let one = |head: usize| {
-            let Ok(mut scores) = scratch[head].lock() else { return };
-            let q = Rows::new(&queries[head * self.width..], count, stride, self.width);
-            let to = Out::new(&mut scores, count, row_len, self.len);
-            match &self.store {
-                Store::F32 { keys, .. } => {
-                    let keys = Panels::new(&keys[head], self.width, self.width);
-                    kernels::mul_f32(isa, q, keys, 0..row_len / PANEL, to);
-                }
-                Store::Bf16 { keys, .. } => {
-                    let pairs = self.width.div_ceil(2);
-                    kernels::mul_bf16(isa, q, Panels::new(&keys[head], pairs, pairs), 0..row_len / PANEL, to);
-                }
-            }
-            for (i, row) in scores.chunks_exact_mut(row_len).enumerate() {
-                let seen = seen(i);
-                elementwise::softmax(isa, &mut row[..seen], factor);
-                row[seen..].fill(0.0);
-            }
-            let p = Rows::new(&scores, count, row_len, self.len);
-            for panel in 0..feature_panels {
-                let wide = PANEL.min(self.width - panel * PANEL);
-                let to = out.columns(head * self.width + panel * PANEL, wide);
-                match &self.store {
-                    Store::F32 { values, .. } => {
-                        let values = &values[head * feature_panels + panel];
-                        kernels::mul_f32(isa, p, Panels::new(values, self.len, self.len), 0..1, to);
-                    }
-                    Store::Bf16 { values, .. } => {
-                        let values = &values[head * feature_panels + panel];
-                        let pairs = self.len.div_ceil(2);
-                        kernels::mul_bf16(isa, p, Panels::new(values, pairs, pairs), 0..1, to);
-                    }
-                }
-            }
+        each!(&self.store, heads => in_parallel(heads.len(), count * len * d, &|n| {
+            let Ok(mut scores) = scratch[n].lock() else { return };
+            let q = Rows::new(&queries[n * width..], count, stride, width);
+            heads[n].attend(q, len, visible, &mut scores, out.columns(n * width, width));
+        }));
+    }
+}
+
+/// One sequence's share of [`read_on`].
+pub struct Turn<'a> {
+    /// What the sequence has read.
+    pub cache: &'a mut KvCache,
+    /// Its new positions: rows of queries, keys and values side by side, each `heads × width` numbers.
+    pub qkv: &'a [f32],
+    /// Where the answers go, `[count, heads × width]`.
+    pub out: &'a mut [f32],
+}
+
+/// Adds `count` positions to each sequence and has their queries attend to all positions up to their own: what
+/// [`KvCache::push`] and [`KvCache::attend`] do one after another, with the heads of all sequences shared among the
+/// threads at once.
+///
+/// # Panics
+/// When a cache has no room or a slice is too short.
+pub fn read_on(turns: &mut [Turn], count: usize, scores: &mut Vec<f32>) {
+    let size = |turn: &Turn| count * (turn.cache.len + count).next_multiple_of(PANEL);
+    let total: usize = turns.iter().map(|turn| turn.cache.heads * size(turn)).sum();
+    scores.resize(total, 0.0);
+    let mut rest = &mut scores[..];
+    let mut parts = Vec::new();
+    let mut work = 0;
+    for turn in turns.iter_mut().filter(|_| count > 0) {
+        let size = size(turn);
+        let KvCache { heads, width, capacity, len: first, store } = &mut *turn.cache;
+        let d = *heads * *width;
+        assert!(*first + count <= *capacity, "the cache is full");
+        assert!(turn.qkv.len() >= count * 3 * d && turn.out.len() >= count * d);
+        let share = Share { qkv: turn.qkv, d, width: *width, count, first: *first, capacity: *capacity };
+        *first += count;
+        work += count * *first * d;
+        let out = Out::new(turn.out, count, d, d);
+        let mut add = |n: usize, head| {
+            let (scores, left) = std::mem::take(&mut rest).split_at_mut(size);
+            rest = left;
+            parts.push(Mutex::new((head, n, share, scores, out.columns(n * share.width, share.width))));
         };
-        if count * self.len * d < THREAD_WORK {
-            (0..self.heads).for_each(one);
-        } else {
-            threads::for_each_part(self.heads, &one);
+        match store {
+            Store::F32(heads) => heads.iter_mut().enumerate().for_each(|(n, head)| add(n, OneHead::F32(head))),
+            Store::Bf16(heads) => heads.iter_mut().enumerate().for_each(|(n, head)| add(n, OneHead::Bf16(head))),
         }
+    }
+    in_parallel(parts.len(), work, &|i| {
+        let Ok(mut part) = parts[i].lock() else { return };
+        let (head, n, share, scores, out) = &mut *part;
+        match head {
+            OneHead::F32(head) => share.read_on(*n, head, scores, *out),
+            OneHead::Bf16(head) => share.read_on(*n, head, scores, *out),
+        }
+    });
+}
+
+enum OneHead<'a> {
+    F32(&'a mut Head<F32Line>),
+    Bf16(&'a mut Head<Bf16Line>),
+}
+
+/// What the heads of a [`Turn`] have in common.
+#[derive(Clone, Copy)]
+struct Share<'a> {
+    qkv: &'a [f32],
+    d: usize,
+    width: usize,
+    count: usize,
+    first: usize,
+    capacity: usize,
+}
+
+impl Share<'_> {
+    fn read_on<L: Line>(&self, n: usize, head: &mut Head<L>, scores: &mut [f32], out: Out) {
+        let &Share { qkv, d, width, count, first, capacity } = self;
+        let len = first + count;
+        head.grow(len, capacity);
+        for (row, qkv) in qkv.chunks_exact(3 * d).take(count).enumerate() {
+            let at = |part: usize| part * d + n * width..part * d + (n + 1) * width;
+            head.put(first + row, &qkv[at(1)], &qkv[at(2)]);
+        }
+        let q = Rows::new(&qkv[n * width..], count, 3 * d, width);
+        head.attend(q, len, Visible::Causal { first }, scores, out);
+    }
+}
+
+/// `job(0) … job(parts - 1)`, on all threads where there is enough `work`: queries × positions × features.
+fn in_parallel(parts: usize, work: usize, job: &(dyn Fn(usize) + Sync)) {
+    if work < THREAD_WORK {
+        (0..parts).for_each(job);
+    } else {
+        threads::for_each_part(parts, job);
     }
 }
 
 /// Products (queries × positions × features) below which one thread does all.
-const THREAD_WORK: usize = 1 << 17;
+const THREAD_WORK: usize = 1 << 15;

@@ -1,6 +1,6 @@
 //! Attention over the cache against a plain computation in double precision.
 
-use affetto_engine::attention::{CachePrecision, KvCache, Visible};
+use affetto_engine::attention::{CachePrecision, KvCache, Turn, Visible, read_on};
 
 /// Columns of a panel.
 const PANEL: usize = 16;
@@ -135,5 +135,38 @@ fn a_bfloat16_cache_is_near_and_grows_step_by_step_to_the_same_bits() {
             exact.bytes()
         );
         assert!(steps.bytes() < 4 * whole.bytes() + 4096 * d, "memory comes as it is needed");
+    }
+}
+
+#[test]
+fn several_sequences_read_on_together_as_they_would_alone() {
+    for precision in [CachePrecision::F32, CachePrecision::Bf16] {
+        for (heads, width, before, count) in [(2, 20, [0, 37], 1), (3, 16, [5, 5], 3), (16, 64, [40, 200], 1)] {
+            let d = heads * width;
+            let qkv: Vec<Vec<f32>> = (0..2).map(|i| numbers(count * 3 * d, 7 + i)).collect();
+            let start = || {
+                before.map(|n| {
+                    let mut cache = KvCache::with_precision(heads, width, n + count, precision);
+                    cache.push(&numbers(n * d, 5), &numbers(n * d, 6), d, n);
+                    cache
+                })
+            };
+            let alone: Vec<Vec<f32>> = start()
+                .iter_mut()
+                .zip(&qkv)
+                .map(|(cache, qkv)| {
+                    let (first, mut out) = (cache.len(), vec![f32::NAN; count * d]);
+                    cache.push(&qkv[d..], &qkv[2 * d..], 3 * d, count);
+                    cache.attend(qkv, 3 * d, count, Visible::Causal { first }, &mut Vec::new(), &mut out);
+                    out
+                })
+                .collect();
+            let (mut caches, mut out) = (start(), vec![vec![f32::NAN; count * d]; 2]);
+            let mut turns: Vec<Turn> =
+                caches.iter_mut().zip(&qkv).zip(&mut out).map(|((cache, qkv), out)| Turn { cache, qkv, out }).collect();
+            read_on(&mut turns, count, &mut Vec::new());
+            assert_eq!(out, alone, "{precision:?} {heads} × {width}");
+            assert_eq!(caches.map(|cache| cache.len()), before.map(|n| n + count));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use affetto_engine::activation::{add, gelu};
-use affetto_engine::attention::Visible;
+use affetto_engine::attention::{Turn, Visible, read_on};
 
 use super::cross::CrossCache;
 use super::lane::Lane;
@@ -212,14 +212,12 @@ impl DecoderLm {
         let qkv = room(&mut scratch.wide, rows * 3 * d);
         layer.self_qkv.apply(normed, rows, qkv);
         let mixed = room(&mut scratch.mixed, rows * d);
-        for ((lane, qkv), mixed) in
-            lanes.iter_mut().zip(qkv.chunks_exact(count * 3 * d)).zip(mixed.chunks_exact_mut(count * d))
-        {
-            let cache = &mut lane.caches[i];
-            let visible = Visible::Causal { first: cache.len() };
-            cache.push(&qkv[d..], &qkv[2 * d..], 3 * d, count);
-            cache.attend(qkv, 3 * d, count, visible, &mut scratch.scores, mixed);
-        }
+        let mut turns: Vec<Turn> = lanes
+            .iter_mut()
+            .zip(qkv.chunks_exact(count * 3 * d).zip(mixed.chunks_exact_mut(count * d)))
+            .map(|(lane, (qkv, out))| Turn { cache: &mut lane.caches[i], qkv, out })
+            .collect();
+        read_on(&mut turns, count, &mut scratch.scores);
         let out = room(&mut scratch.out, rows * d);
         layer.self_out.apply(mixed, rows, out);
         add(x, out);
