@@ -254,9 +254,10 @@ pub fn quantize_folder(folder: &ModelFolder, out: &Path, precision: Precision) -
     config["quantization"] = json!(note);
     write("config.json", &config)?;
     for file in COPIED {
-        let from = folder.path().join(file);
-        if from.is_file() {
-            fs::copy(&from, partial.0.join(file)).map_err(|e| io(&from, e))?;
+        // The tokenizer may lie elsewhere, with a text encoder that audiocraft's folder only names.
+        let places = [folder.path(), folder.tokenizer_folder()].map(|place| place.join(file));
+        if let Some(from) = places.iter().find(|path| path.is_file()) {
+            fs::copy(from, partial.0.join(file)).map_err(|e| io(from, e))?;
         }
     }
     fs::rename(&partial.0, out).map_err(|e| io(out, e))?;

@@ -145,7 +145,7 @@ fn what_is_wrong_is_named() {
     for (key, value, expected) in [
         ("use_causal_conv", Value::Bool(true), "false"),
         ("norm_type", "time_group_norm".into(), "weight_norm"),
-        ("pad_mode", "constant".into(), "reflect"),
+        ("pad_mode", "replicate".into(), "reflect"),
         ("upsampling_ratios", serde_json::json!([0]), "1 to 64"),
         ("upsampling_ratios", serde_json::json!([64, 64, 64, 64]), "up to 16384"),
         ("dilation_growth_rate", 16.into(), "up to 2048"),

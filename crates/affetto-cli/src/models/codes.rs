@@ -38,6 +38,9 @@ pub fn info(path_or_id: &str, tensors: bool, json: bool) -> Result<(), Failure> 
         ("text", sizes(&info.text_encoder)),
     ];
     let mut text: String = rows.iter().map(|(name, value)| format!("{name:<9} {value}\n")).collect();
+    for (what, folder) in &info.companions {
+        text.push_str(&format!("{:<9} the {what} is in {folder}\n", "elsewhere"));
+    }
     for (name, shape) in &info.tensors {
         text.push_str(&format!("  {name}  {shape:?}\n"));
     }

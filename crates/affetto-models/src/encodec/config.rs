@@ -37,6 +37,9 @@ pub struct EncodecConfig {
     pub compress: usize,
     /// Layers of the LSTM.
     pub num_lstm_layers: usize,
+    /// Whether `pad_mode` is `reflect`, as in the published model; zeros are put before and behind sound if it is
+    /// `constant`, audiocraft's default.
+    pub reflect: bool,
 }
 
 impl EncodecConfig {
@@ -55,12 +58,15 @@ impl EncodecConfig {
                 return Err(part.wrong(key, "false", &true.into()));
             }
         }
-        for (key, only) in [("norm_type", "weight_norm"), ("pad_mode", "reflect")] {
-            let found = part.word(key, only)?;
-            if found != only {
-                return Err(part.wrong(key, format!("{only:?}"), &found.into()));
-            }
+        let norm = part.word("norm_type", "weight_norm")?;
+        if norm != "weight_norm" {
+            return Err(part.wrong("norm_type", "\"weight_norm\"", &norm.into()));
         }
+        let reflect = match part.word("pad_mode", "reflect")? {
+            "reflect" => true,
+            "constant" => false,
+            found => return Err(part.wrong("pad_mode", "\"reflect\" or \"constant\"", &found.into())),
+        };
         for key in ["chunk_length_s", "overlap"] {
             if let Some(found) = part.get(key) {
                 return Err(part.wrong(key, "nothing", found));
@@ -102,6 +108,7 @@ impl EncodecConfig {
             dilation_growth_rate: part.size("dilation_growth_rate", 2, 16)?,
             compress: part.size("compress", 2, 64)?,
             num_lstm_layers: part.size("num_lstm_layers", 2, 16)?,
+            reflect,
         };
         let most = config.channels(config.upsampling_ratios.len());
         if most > 16_384 {

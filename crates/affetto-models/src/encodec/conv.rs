@@ -7,7 +7,7 @@ use affetto_engine::{Linear, threads};
 /// Time steps that are gathered at once.
 const TILE: usize = 128;
 
-/// A convolution with as many outputs as steps ÷ stride, its edges padded by reflection.
+/// A convolution with as many outputs as steps ÷ stride, its edges padded by reflection or with zeros.
 pub(super) struct Conv {
     /// kernel·inputs → outputs.
     pub linear: Linear,
@@ -15,6 +15,8 @@ pub(super) struct Conv {
     pub kernel: usize,
     pub stride: usize,
     pub dilation: usize,
+    /// Whether time is mirrored at its ends; zeros stand there if not.
+    pub reflect: bool,
 }
 
 /// Which step an index before the first or after the last means when time is mirrored at its ends; nothing where the
@@ -61,7 +63,12 @@ impl Conv {
                     continue;
                 }
                 for (j, taps) in line.chunks_exact_mut(self.inputs).enumerate() {
-                    if let Some(at) = mirrored(first + (j * self.dilation) as isize, steps, longest) {
+                    let at = first + (j * self.dilation) as isize;
+                    let at = match self.reflect {
+                        true => mirrored(at, steps, longest),
+                        false => usize::try_from(at).ok().filter(|&at| at < steps),
+                    };
+                    if let Some(at) = at {
                         taps.copy_from_slice(&x[at * self.inputs..][..self.inputs]);
                     }
                 }

@@ -74,7 +74,14 @@ impl Reader<'_> {
         }
         let bias = self.checkpoint.tensor_f32(&format!("{name}.bias"), &[outputs])?;
         let matrix = PackedMatrix::pack(&rows, outputs, kernel * inputs, Precision::F32)?;
-        Ok(Conv { linear: Linear::new(matrix, Some(bias))?, inputs, kernel, stride, dilation })
+        Ok(Conv {
+            linear: Linear::new(matrix, Some(bias))?,
+            inputs,
+            kernel,
+            stride,
+            dilation,
+            reflect: self.config.reflect,
+        })
     }
 
     /// A convolution that is a layer.

@@ -5,10 +5,12 @@
 //! |---|---|
 //! | [`Layout::Single`] | `config.json`, `model.safetensors` |
 //! | [`Layout::Sharded`] | `config.json`, `model.safetensors.index.json`, the shards it names |
+//! | [`Layout::Audiocraft`] | `state_dict.bin`, `compression_state_dict.bin`; T5 in a subfolder or the cache |
 //!
 //! A model may also be named by its id (`facebook/musicgen-small`, or `facebook/musicgen-small@REVISION`): it is then
 //! looked for in the Hugging Face cache ([`Cache`]). Weights are mapped into memory, not read.
 
+mod audiocraft;
 mod cache;
 mod licence;
 mod shards;
@@ -32,6 +34,8 @@ pub enum Layout {
     Single,
     /// Several safetensors files and an index.
     Sharded,
+    /// audiocraft's `state_dict.bin` and `compression_state_dict.bin`.
+    Audiocraft,
 }
 
 impl std::fmt::Display for Layout {
@@ -39,6 +43,7 @@ impl std::fmt::Display for Layout {
         f.write_str(match self {
             Layout::Single => "model.safetensors",
             Layout::Sharded => "sharded safetensors",
+            Layout::Audiocraft => "audiocraft's state_dict.bin",
         })
     }
 }
@@ -54,6 +59,7 @@ pub struct ModelFolder {
     bytes: u64,
     licence: Licence,
     tokenizer: PathBuf,
+    companions: Vec<(&'static str, PathBuf)>,
 }
 
 impl ModelFolder {
@@ -78,22 +84,45 @@ impl ModelFolder {
         if given.is_dir() {
             if given.join("snapshots").is_dir() && !given.join("config.json").is_file() {
                 let (folder, id) = cache::repository(given)?;
-                return ModelFolder::read(folder, id);
+                return ModelFolder::read(folder, id, cache);
             }
-            return ModelFolder::read(given.to_owned(), ModelId::of_snapshot(given));
+            return ModelFolder::read(given.to_owned(), ModelId::of_snapshot(given), cache);
         }
         if given.is_file() {
             let parent = given.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            return ModelFolder::read(parent.to_owned(), None);
+            return ModelFolder::read(parent.to_owned(), None, cache);
         }
         let Some(id) = given.to_str().and_then(ModelId::parse) else {
             return Err(bad(given, "no such folder; give a model folder, or an id such as facebook/musicgen-small"));
         };
         let folder = cache.find(&id)?;
-        ModelFolder::read(folder, Some(id))
+        ModelFolder::read(folder, Some(id), cache)
     }
 
-    fn read(path: PathBuf, id: Option<ModelId>) -> Result<Self, ModelError> {
+    /// Opens a folder of any layout; Hugging Face's go first where there are several.
+    fn read(path: PathBuf, id: Option<ModelId>, cache: &Cache) -> Result<Self, ModelError> {
+        let has = |file: &str| path.join(file).is_file();
+        let theirs = has(audiocraft::LANGUAGE_MODEL) || has(audiocraft::CODEC);
+        if has(shards::INDEX) || has(shards::SINGLE) || !theirs {
+            return ModelFolder::read_huggingface(path, id);
+        }
+        let opened = audiocraft::open(&path, cache)?;
+        let licence = Licence::find(&path, id.as_ref(), &opened.config, &opened.checkpoint);
+        Ok(ModelFolder {
+            path,
+            id,
+            layout: Layout::Audiocraft,
+            config: opened.config,
+            checkpoint: opened.checkpoint,
+            bytes: opened.bytes,
+            licence,
+            tokenizer: opened.tokenizer,
+            companions: opened.companions,
+        })
+    }
+
+    /// Opens a folder of Hugging Face's layouts.
+    fn read_huggingface(path: PathBuf, id: Option<ModelId>) -> Result<Self, ModelError> {
         let opened = if path.join(shards::INDEX).is_file() {
             (Layout::Sharded, shards::sharded(&path)?)
         } else if path.join(shards::SINGLE).is_file() {
@@ -107,8 +136,8 @@ impl ModelFolder {
             return Err(bad(&path.join("config.json"), "not a JSON object"));
         }
         let licence = Licence::find(&path, id.as_ref(), &config, &checkpoint);
-        let tokenizer = path.join("tokenizer.json");
-        Ok(ModelFolder { path, id, layout, config, checkpoint, bytes, licence, tokenizer })
+        let (tokenizer, companions) = (path.clone(), Vec::new());
+        Ok(ModelFolder { path, id, layout, config, checkpoint, bytes, licence, tokenizer, companions })
     }
 
     /// The folder.
@@ -135,7 +164,7 @@ impl ModelFolder {
         self.layout
     }
 
-    /// `config.json`: a JSON object.
+    /// `config.json`: a JSON object; made from audiocraft's settings where there is none.
     pub fn config(&self) -> &Value {
         &self.config
     }
@@ -156,11 +185,22 @@ impl ModelFolder {
     /// # Errors
     /// [`ModelError::Folder`] where it is missing, too long or not UTF-8.
     pub fn tokenizer_json(&self) -> Result<String, ModelError> {
-        if !self.tokenizer.is_file() {
+        let path = self.tokenizer.join("tokenizer.json");
+        if !path.is_file() {
             let reason = "no such file; copy the model's tokenizer.json there, or `affetto models pull` the model";
-            return Err(bad(&self.tokenizer, reason));
+            return Err(bad(&path, reason));
         }
-        text(&self.tokenizer)
+        text(&path)
+    }
+
+    /// The folder of `tokenizer.json`: this one, or the text encoder's where that lies elsewhere.
+    pub fn tokenizer_folder(&self) -> &Path {
+        &self.tokenizer
+    }
+
+    /// Parts of the model that were found elsewhere: what each is, and its folder. Only in [`Layout::Audiocraft`].
+    pub fn companions(&self) -> &[(&'static str, PathBuf)] {
+        &self.companions
     }
 
     /// Another JSON file of the folder, as `generation_config.json`, or `None` where there is none.
@@ -219,5 +259,7 @@ fn nothing_here(path: &Path) -> String {
     if partial {
         return format!("it has shards but no {}; copy the index as well", shards::INDEX);
     }
-    "no model in it: expected config.json with model.safetensors or model.safetensors.index.json".to_owned()
+    "no model in it: expected config.json with model.safetensors or model.safetensors.index.json, or audiocraft's \
+     state_dict.bin with compression_state_dict.bin"
+        .to_owned()
 }

@@ -28,7 +28,10 @@ pub struct ModelInfo {
     pub quantization: Option<String>,
     /// The licence of the weights, as far as the folder says, in a line.
     pub licence: String,
-    /// Bytes of the weight files.
+    /// Parts that lie elsewhere, each with its folder: what an audiocraft folder only names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub companions: Vec<(String, String)>,
+    /// Bytes of the weight files, of parts that lie elsewhere too.
     pub bytes: u64,
     /// Numbers in all tensors, scales of quantised ones aside.
     pub parameters: u64,
@@ -93,6 +96,11 @@ impl ModelInfo {
             layout: folder.layout().to_string(),
             quantization: folder.quantization().map(str::to_owned),
             licence: folder.licence().to_string(),
+            companions: folder
+                .companions()
+                .iter()
+                .map(|(what, path)| (what.to_string(), path.display().to_string()))
+                .collect(),
             bytes: folder.bytes(),
             parameters: tensors.iter().filter(|(name, _)| !name.ends_with(".scale")).map(|(_, s)| count(s)).sum(),
             streams: lm.streams(),

@@ -127,7 +127,7 @@ impl MusicGenStudio {
             return Ok(());
         }
         let started = Instant::now();
-        let tokenizer = T5Tokenizer::open(self.folder.path())?;
+        let tokenizer = T5Tokenizer::open(self.folder.tokenizer_folder())?;
         let encoder = T5Encoder::load(self.folder.checkpoint(), &self.config.text, self.precision, TEXT_PREFIX)?;
         timings.t5_load_seconds += started.elapsed().as_secs_f64();
         let started = Instant::now();
