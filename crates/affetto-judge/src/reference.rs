@@ -4,7 +4,6 @@
 //! `affetto-train`), so that takes can be compared on any machine, without the pieces.
 
 use affetto_score::Score;
-use affetto_score::codec::{self, EncodedScore, Frame, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::copying::{CopyCount, CopyIndex};
@@ -116,19 +115,6 @@ impl Family {
     }
 }
 
-/// A take as it was written: its rows decoded in the tempo, meter and pick-up of its score, without
-/// the micro-timing that a performance adds and real pieces here do not have.
-pub fn as_written(score: &Score, rows: &[Row]) -> Score {
-    let frame = Frame {
-        tempos: score.tempos.clone(),
-        meters: score.meters.clone(),
-        keys: score.keys.clone(),
-        pickup: score.pickup,
-        title: None,
-    };
-    codec::decode(&EncodedScore { frame, rows: rows.to_vec() })
-}
-
 fn column(all: &[Metrics], metric: usize) -> Vec<f64> {
     all.iter().map(|m| m.values()[metric]).collect()
 }
@@ -207,17 +193,6 @@ mod tests {
         let most = [vec![tune(2, 3); 7], vec![tune(2, 7); 3]].concat();
         assert!(!polyphony(&most).reached && (polyphony(&most).inside - 0.7).abs() < 1e-12);
         assert!(!polyphony(&[]).reached);
-    }
-
-    #[test]
-    fn a_take_as_written_has_no_micro_timing() {
-        let written = tune(3, 2);
-        let rows = codec::encode(&written).rows;
-        let mut played = written.clone();
-        played.notes.iter_mut().filter(|n| n.onset > 0).for_each(|n| n.onset += 7);
-        let again = as_written(&played, &rows);
-        let onsets = |s: &Score| s.notes.iter().map(|n| (n.onset, n.pitch)).collect::<Vec<_>>();
-        assert_eq!(onsets(&again), onsets(&written));
     }
 
     #[test]

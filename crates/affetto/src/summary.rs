@@ -70,7 +70,7 @@ pub struct NotesSummary {
     pub meter: String,
     /// Instruments, by their General MIDI names.
     pub instruments: Vec<String>,
-    /// Distinct onsets per second that were aimed at.
+    /// Distinct onsets per second that were made.
     pub density: f32,
     /// Number of notes.
     pub note_count: usize,

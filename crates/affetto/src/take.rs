@@ -26,7 +26,7 @@ pub struct Take {
 /// What a family writes.
 #[derive(Clone)]
 enum Music {
-    Notes { score: Score, rows: Vec<Row>, sound: Arc<Sound> },
+    Notes { score: Score, written: Score, rows: Vec<Row>, sound: Arc<Sound> },
     Codes { codes: Arc<[u32]>, sound: Arc<CodesSound>, timings: Timings },
 }
 
@@ -41,7 +41,8 @@ impl Take {
             note_count: composition.score.notes.len(),
         };
         let summary = TakeSummary { notes: Some(notes), ..asked.summary() };
-        let music = Music::Notes { score: composition.score, rows: composition.rows, sound };
+        let Composition { score, written, rows, .. } = composition;
+        let music = Music::Notes { score, written, rows, sound };
         Take { summary, music, audio: OnceLock::new() }
     }
 
@@ -73,17 +74,16 @@ impl Take {
         }
     }
 
-    /// The tokens of the notes, one row a note, the delay undone; none where the family writes no notes. Streams as in
-    /// [`affetto_score::codec`].
-    pub fn rows(&self) -> &[Row] {
+    /// The notes on the grid, before micro-timing: what a player would find on the desk.
+    pub fn written(&self) -> Option<&Score> {
         match &self.music {
-            Music::Notes { rows, .. } => rows,
-            Music::Codes { .. } => &[],
+            Music::Notes { written, .. } => Some(written),
+            Music::Codes { .. } => None,
         }
     }
 
-    /// The tokens by stream, `[K][rows]`, the delay undone: one row a note, or one a frame of the codec (stereo: codebook
-    /// 1 left, 1 right, 2 left, 2 right and so on).
+    /// The tokens by stream, `[K][rows]`, the delay undone: one row a note ([`affetto_score::codec`]), or one a frame of the
+    /// codec (stereo: codebook 1 left, 1 right, 2 left, 2 right and so on).
     pub fn codes(&self) -> Vec<Vec<u32>> {
         match &self.music {
             Music::Notes { rows, .. } => {

@@ -14,7 +14,7 @@ use affetto::{Score, Studio};
 use affetto_judge::Reference;
 use affetto_judge::copying::{CopyCount, CopyIndex, file};
 use affetto_judge::metrics::measure;
-use affetto_judge::reference::{Comparison, Family, GOAL_INSIDE, as_written};
+use affetto_judge::reference::{Comparison, Family, GOAL_INSIDE};
 use serde::Serialize;
 
 use self::requests::request;
@@ -77,7 +77,7 @@ pub fn run(args: &QualityArgs) -> Result<(), Failure> {
         for i in 0..u64::from(args.takes) {
             let prompt = request(&family.name, i).seed(args.first_seed + i).duration_seconds(reference.seconds);
             let take = studio.generate(&prompt)?;
-            takes.push(as_written(take.score().ok_or_else(no_notes)?, take.rows()));
+            takes.push(take.written().ok_or_else(no_notes)?.clone());
             progress.show("takes", (reports.len() as f32 * f32::from(args.takes) + i as f32 + 1.0) / all);
         }
         reports.push(report(family, &takes, index.as_ref()));

@@ -1,7 +1,5 @@
 //! Expressive micro-timing: notes lean a few milliseconds off the grid, and the leanings of each bar cancel.
 
-use std::collections::HashMap;
-
 use affetto_score::Score;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -30,29 +28,6 @@ pub fn lean(score: &mut Score, seed: u64, end_tick: u32) {
         first = last;
     }
     score.sort();
-}
-
-/// Drops notes written twice, and ends a note where its own key is struck again.
-pub fn part_repeated_notes(score: &mut Score) {
-    score.sort();
-    score.notes.dedup_by_key(|n| (n.onset, n.instrument, n.pitch));
-    let mut sounding: HashMap<(u8, u8), usize> = HashMap::new();
-    for i in 0..score.notes.len() {
-        let note = score.notes[i];
-        if let Some(before) = sounding.insert((note.instrument.0, note.pitch), i) {
-            let earlier = &mut score.notes[before];
-            earlier.duration = earlier.duration.min(note.onset - earlier.onset);
-        }
-    }
-}
-
-/// Ends every note where the next begins: what a lone wind player does.
-pub fn one_at_a_time(score: &mut Score) {
-    for i in 1..score.notes.len() {
-        let next = score.notes[i].onset;
-        let earlier = &mut score.notes[i - 1];
-        earlier.duration = earlier.duration.min(next.saturating_sub(earlier.onset)).max(1);
-    }
 }
 
 fn lean_bar(score: &mut Score, notes: std::ops::Range<usize>, rng: &mut Pcg64Mcg, end_tick: u32) {
@@ -102,15 +77,6 @@ mod tests {
     use affetto_score::{Instrument, Note};
 
     use super::*;
-
-    #[test]
-    fn one_note_at_a_time() {
-        let mut score = eighths(2);
-        score.notes.retain(|n| n.pitch == 60);
-        score.notes.iter_mut().for_each(|n| n.duration = 500);
-        one_at_a_time(&mut score);
-        assert!(score.notes.windows(2).all(|pair| pair[0].onset + pair[0].duration == pair[1].onset));
-    }
 
     fn eighths(bars: u32) -> Score {
         let notes = (0..bars * 8)

@@ -2,6 +2,7 @@
 //! micro-timing.
 
 mod attributes;
+mod clean;
 mod expression;
 mod feeling;
 mod guide;
@@ -73,8 +74,10 @@ pub struct Request {
 /// What the model made.
 #[derive(Clone, Debug)]
 pub struct Composition {
-    /// The notes.
+    /// The notes, as they are played.
     pub score: Score,
+    /// The notes on the grid, before micro-timing.
+    pub written: Score,
     /// The tokens, one row a note, the delay undone.
     pub rows: Vec<Row>,
     /// Quarter notes per minute.
@@ -85,7 +88,7 @@ pub struct Composition {
     pub meter: MeterClass,
     /// Instruments.
     pub instruments: Vec<Instrument>,
-    /// Distinct onsets per second.
+    /// Distinct onsets per second, from the start to the last note's end.
     pub density: f32,
 }
 
@@ -187,22 +190,27 @@ impl Composer {
         .map_err(|error| Error::Compose(error.to_string()))?;
         let rows: Vec<Row> =
             codes.chunks_exact(STREAMS).map(|row| std::array::from_fn(|stream| row[stream] as u16)).collect();
-        let density = plan.bars.iter().filter_map(|b| b.density).sum::<f32>() / bars;
-        let encoded = EncodedScore { frame: plan.frame.clone(), rows };
-        let mut score = codec::decode(&encoded);
-        expression::part_repeated_notes(&mut score);
+        let mut written = codec::decode(&EncodedScore { frame: plan.frame.clone(), rows: rows.clone() });
+        let solo = rules::is_solo(&attributes.instruments);
+        let clean = |score: &mut Score| {
+            clean::part_repeated_notes(score);
+            if solo {
+                clean::one_at_a_time(score);
+            }
+        };
+        clean(&mut written);
+        let mut score = written.clone();
         expression::lean(&mut score, request.seed, plan.end_step * TICKS_PER_STEP);
-        if rules::is_solo(&attributes.instruments) {
-            expression::one_at_a_time(&mut score);
-        }
+        clean(&mut score);
         Ok(Composition {
+            density: density(&written),
             score,
-            rows: encoded.rows,
+            written,
+            rows,
             tempo_bpm: plan.bars[0].tempo_bpm as f32,
             key: attributes.key,
             meter: attributes.meter,
             instruments: attributes.instruments,
-            density,
         })
     }
 
@@ -226,4 +234,12 @@ impl Composer {
             ..Settings::default()
         }
     }
+}
+
+/// Distinct onsets per second.
+fn density(score: &Score) -> f32 {
+    let mut onsets: Vec<u32> = score.notes.iter().map(|n| n.onset).collect();
+    onsets.sort_unstable();
+    onsets.dedup();
+    (onsets.len() as f64 / score.seconds_at(score.end()).max(1e-3)) as f32
 }
