@@ -13,6 +13,8 @@
 mod audiocraft;
 mod cache;
 mod licence;
+#[cfg(feature = "pull")]
+pub mod pull;
 mod shards;
 
 use std::path::{Path, PathBuf};
