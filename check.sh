@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-features=affetto-train/burn,affetto-cli/train
+features=affetto-train/burn,affetto-cli/train,affetto-cli/pull
 step() { printf '\n== %s\n' "$*"; "$@"; }
 
 step cargo fmt --all -- --check

@@ -198,6 +198,23 @@ pub enum ModelsCommand {
     },
     /// Store a MusicGen model quantised: smaller, and faster to load
     Quantize(QuantizeArgs),
+    /// Fetch a MusicGen model from the Hugging Face hub into its cache; goes on where it was cut off
+    #[command(after_help = PULL_VARIABLES)]
+    Pull(PullArgs),
+}
+
+const PULL_VARIABLES: &str = "\
+Variables: HF_ENDPOINT (a mirror), HF_TOKEN (for models that are not open to all), HF_HOME or HF_HUB_CACHE (where the \
+cache is). The published MusicGen weights are CC-BY-NC-4.0: not for commercial use.";
+
+/// `affetto models pull`.
+#[derive(Debug, Args)]
+pub struct PullArgs {
+    /// The model's id, as facebook/musicgen-small
+    pub id: String,
+    /// A branch, tag or commit; the hub's main branch without it
+    #[arg(long, value_name = "REVISION")]
+    pub revision: Option<String>,
 }
 
 /// `affetto models quantize`.

@@ -1,6 +1,7 @@
 //! `affetto models`: what there is, and each one's card.
 
 mod codes;
+mod pull;
 
 use affetto::Assets;
 use serde::Serialize;
@@ -31,6 +32,7 @@ pub fn run(args: &ModelsArgs) -> Result<(), Failure> {
             false => info(&assets.open()?, name, *json),
         },
         ModelsCommand::Quantize(args) => codes::quantize(args),
+        ModelsCommand::Pull(args) => pull::run(args),
     }
 }
 

@@ -30,6 +30,8 @@ mod families;
 pub mod melody;
 pub mod names;
 pub mod prompt;
+#[cfg(feature = "pull")]
+mod pull;
 mod save;
 pub mod schedule;
 mod sound;
@@ -54,6 +56,8 @@ pub use families::musicgen::{ModelInfo, ModelOptions, Sizes, Timings, parse_prec
 pub use families::score::read_lexicon;
 pub use melody::Melody;
 pub use prompt::{MAX_DURATION_SECONDS, Prompt, Sampling};
+#[cfg(feature = "pull")]
+pub use pull::{Progress as PullProgress, pull_model};
 pub use save::{Format, SaveOptions, check_paths};
 pub use sound::{SAMPLE_RATE, Sound};
 pub use stream::TakeStream;

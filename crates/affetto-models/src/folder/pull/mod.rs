@@ -1,6 +1,6 @@
 //! Fetching a model from a Hugging Face hub into its cache.
 //!
-//! Only what a take needs is fetched ([`select`]). A download that was cut off goes on where it stopped, what is
+//! Only what a take needs is fetched. A download that was cut off goes on where it stopped, what is
 //! complete is not fetched again, and weights are checked against the SHA-256 the hub gives. The cache is laid out as
 //! Python's `huggingface_hub` does it, so both use the same files.
 
