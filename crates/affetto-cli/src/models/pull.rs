@@ -41,8 +41,7 @@ impl Bar {
         // Hidden by indicatif itself where standard error is no terminal.
         let bar = self.0.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(5));
-            let form =
-                "{msg:.dim} {bar:30} {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left";
+            let form = "{msg} {wide_bar} {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta}";
             if let Ok(style) = ProgressStyle::with_template(form) {
                 bar.set_style(style);
             }
