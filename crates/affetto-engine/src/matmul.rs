@@ -40,6 +40,8 @@ pub const MAX_INT8_INPUTS: usize = 65_536;
 
 /// Multiplications (rows × in × out) below which one thread does all.
 const THREAD_WORK: usize = 1 << 20;
+/// Panels that the kernels walk together.
+const TILE: usize = 4;
 
 #[derive(Clone)]
 enum Packed {
@@ -214,9 +216,15 @@ fn split(rows: usize, w: &PackedMatrix, panels: usize, job: &(dyn Fn(Range<usize
         job(0..panels);
         return;
     }
-    // Some parts for each thread, so that one that comes late does not hold up the rest.
-    let size = panels.div_ceil(4 * threads).next_multiple_of(4);
-    threads::for_each_part(panels.div_ceil(size), &|i| {
-        job(i * size..((i + 1) * size).min(panels));
+    // Large parts first and small ones last: few beginnings, and little to wait for at the end.
+    let mut ends = Vec::with_capacity(32);
+    let mut end = 0;
+    while end < panels {
+        let tiles = (panels - end).div_ceil(TILE);
+        end = (end + tiles.div_ceil(2 * threads) * TILE).min(panels);
+        ends.push(end);
+    }
+    threads::for_each_part(ends.len(), &|i| {
+        job(if i == 0 { 0 } else { ends[i - 1] }..ends[i]);
     });
 }

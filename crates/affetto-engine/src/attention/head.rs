@@ -5,6 +5,9 @@ use std::ops::Range;
 use super::Visible;
 use crate::kernels::{self, Bf16Line, F32Line, Isa, Out, PANEL, Panels, Rows, elementwise};
 
+/// Positions there is room for at first.
+const LEAST: usize = 64;
+
 /// How numbers lie in a line: one row of 16 columns, or two.
 pub(super) trait Line: Copy + Default + Send + Sync {
     /// Rows of a line.
@@ -93,19 +96,21 @@ impl<L: Line> Head<L> {
         self.keys.len() + self.values.len()
     }
 
-    /// Makes room for `len` positions, a quarter more than asked so that growing step by step costs little.
+    /// Makes room for `len` positions: a quarter more than asked, and 64 at least, so that growing step by step costs
+    /// little.
     pub(super) fn grow(&mut self, len: usize, capacity: usize) {
-        let more = |lines: usize, most: usize| (lines + lines / 4).min(most).max(lines);
+        let more =
+            |count: usize, most: usize, per: usize| (count + count / 4).max(LEAST.div_ceil(per)).min(most).max(count);
         let panel = self.width.div_ceil(L::ROWS);
         let panels = len.div_ceil(PANEL);
         if self.keys.len() < panels * panel {
-            let room = more(panels, capacity.div_ceil(PANEL)) * panel;
+            let room = more(panels, capacity.div_ceil(PANEL), PANEL) * panel;
             self.keys.reserve_exact(room - self.keys.len());
             self.keys.resize(room, L::default());
         }
         let lines = len.div_ceil(L::ROWS);
         if self.room < lines {
-            let room = more(lines, capacity.div_ceil(L::ROWS));
+            let room = more(lines, capacity.div_ceil(L::ROWS), L::ROWS);
             let mut values = Vec::with_capacity(room * self.width.div_ceil(PANEL));
             for panel in 0..self.width.div_ceil(PANEL) {
                 values.extend_from_slice(&self.values[panel * self.room..(panel + 1) * self.room]);

@@ -95,6 +95,9 @@ mod x86 {
             let panels: [*const Int4Line; P] = std::array::from_fn(|j| w.data.as_ptr().add((p + j) * w.stride));
             for g in 0..2 * blocks {
                 let first = g / 2 * BLOCK_LINES;
+                if g % 2 == 0 {
+                    ahead::<R, P, _>(&panels, first, w.lines);
+                }
                 let mut sums = [[_mm512_setzero_si512(); P]; R];
                 for (i, sums) in sums.iter_mut().enumerate() {
                     *sums = [_mm512_set1_epi32(*x.starts.get_unchecked((r + i) * 2 * blocks + g)); P];
@@ -102,21 +105,16 @@ mod x86 {
                 for l in 0..4 {
                     let line = first + 1 + g % 2 * 4 + l;
                     ahead::<R, P, _>(&panels, line, w.lines);
-                    let mut even = [_mm512_setzero_si512(); P];
-                    let mut odd = [_mm512_setzero_si512(); P];
+                    let x: [_; R] = std::array::from_fn(|i| {
+                        let at = rows[i].add(32 * g + 8 * l);
+                        (_mm512_set1_epi32(four(at)), _mm512_set1_epi32(four(at.add(4))))
+                    });
                     for j in 0..P {
                         let both = _mm512_load_si512(panels[j].add(line).cast());
-                        even[j] = _mm512_and_si512(both, low);
-                        odd[j] = _mm512_and_si512(_mm512_srli_epi16::<4>(both), low);
-                    }
-                    for (sums, row) in sums.iter_mut().zip(&rows) {
-                        let x0 = _mm512_set1_epi32(four(row.add(32 * g + 8 * l)));
-                        let x1 = _mm512_set1_epi32(four(row.add(32 * g + 8 * l + 4)));
-                        for j in 0..P {
-                            sums[j] = _mm512_dpbusd_epi32(sums[j], even[j], x0);
-                        }
-                        for j in 0..P {
-                            sums[j] = _mm512_dpbusd_epi32(sums[j], odd[j], x1);
+                        let even = _mm512_and_si512(both, low);
+                        let odd = _mm512_and_si512(_mm512_srli_epi16::<4>(both), low);
+                        for (sums, x) in sums.iter_mut().zip(&x) {
+                            sums[j] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(sums[j], even, x.0), odd, x.1);
                         }
                     }
                 }
@@ -134,14 +132,22 @@ mod x86 {
         }
     }
 
-    /// Calls `$block::<R, P>` over all rows and panels.
+    /// Calls `$block::<R, P>` over all rows and panels; `$wide` panels at once for one or two rows, else two.
     macro_rules! tile {
-        ($x:expr, $w:expr, $panels:expr, $out:expr, $block:ident) => {{
+        ($x:expr, $w:expr, $panels:expr, $out:expr, $block:ident, $wide:literal) => {{
             let (mut r, rows) = (0, $out.rows);
             while r < rows {
                 let mut p = $panels.start;
                 let step = if rows - r >= 4 { 4 } else { (rows - r).min(2) };
                 while p < $panels.end {
+                    if step <= 2 && p + $wide <= $panels.end {
+                        match step {
+                            2 => $block::<2, $wide>(r, p, $x, &$w, &$out),
+                            _ => $block::<1, $wide>(r, p, $x, &$w, &$out),
+                        }
+                        p += $wide;
+                        continue;
+                    }
                     let pair = p + 2 <= $panels.end;
                     match (step, pair) {
                         (4, true) => $block::<4, 2>(r, p, $x, &$w, &$out),
@@ -163,7 +169,7 @@ mod x86 {
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,fma")]
     pub(super) unsafe fn mul_vnni(x: &Inputs, w: Panels<Int4Line>, panels: Range<usize>, out: Out) {
         // SAFETY: `tile!` stays inside the rows and panels.
-        unsafe { tile!(x, w, panels, out, block_vnni) }
+        unsafe { tile!(x, w, panels, out, block_vnni, 4) }
     }
 
     /// # Safety
@@ -234,6 +240,6 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub(super) unsafe fn mul_avx2(x: &Inputs, w: Panels<Int4Line>, panels: Range<usize>, out: Out) {
         // SAFETY: `tile!` stays inside the rows and panels.
-        unsafe { tile!(x, w, panels, out, block_avx2) }
+        unsafe { tile!(x, w, panels, out, block_avx2, 2) }
     }
 }

@@ -10,13 +10,26 @@ const SPINS: u32 = 4000;
 
 type Job = dyn Fn(usize) + Sync;
 
+/// A number with cache lines of its own (two, as they are fetched in pairs).
+#[repr(align(128))]
+struct Apart<T>(T);
+
+impl<T> std::ops::Deref for Apart<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
 struct Slot {
-    /// The job's number while it is open for helpers, else 0.
-    open: AtomicU32,
+    /// The job's number while it is open for helpers, else 0. Helpers look at it all the time, so nothing that is
+    /// written while a job is made ready lies beside it.
+    open: Apart<AtomicU32>,
     /// Helpers that may be looking at the job.
-    active: AtomicUsize,
+    active: Apart<AtomicUsize>,
     /// The next part nobody has taken.
-    next: AtomicUsize,
+    next: Apart<AtomicUsize>,
     /// Parts of the job.
     parts: AtomicUsize,
     /// The job; read only while it is open and the reader is counted in `active`.
@@ -106,9 +119,9 @@ impl Pool {
     /// A pool of `helpers` threads besides the caller's.
     pub(crate) fn new(helpers: usize) -> Self {
         let slot = Arc::new(Slot {
-            open: AtomicU32::new(0),
-            active: AtomicUsize::new(0),
-            next: AtomicUsize::new(0),
+            open: Apart(AtomicU32::new(0)),
+            active: Apart(AtomicUsize::new(0)),
+            next: Apart(AtomicUsize::new(0)),
             parts: AtomicUsize::new(0),
             job: std::cell::UnsafeCell::new(None),
             failed: AtomicBool::new(false),
