@@ -1,17 +1,13 @@
-//! Converts a score: `convert IN.(mid|mxl|musicxml|abc) OUT.(mid|musicxml|json)`.
+//! Converts a score: `convert IN.(mid|mxl|musicxml) OUT.(mid|musicxml|json)`.
 
 use std::path::Path;
 
-use affetto_score::{Score, abc, midi, musicxml};
+use affetto_score::{Score, midi, musicxml};
 
 fn read(path: &Path) -> Result<Score, Box<dyn std::error::Error>> {
     let bytes = std::fs::read(path)?;
     match path.extension().and_then(|e| e.to_str()) {
         Some("mid") => Ok(midi::read(&bytes)?),
-        Some("abc") => {
-            let first = abc::read_all(&String::from_utf8_lossy(&bytes))?.into_iter().next();
-            Ok(first.ok_or("no tune in the book")?.score)
-        }
         _ => Ok(musicxml::read(&bytes)?.score),
     }
 }

@@ -1,5 +1,5 @@
 //! Written bars → a score: repeats and endings played out, ties joined, short and long bars given meters.
-//! Shared by the readers of notation (MusicXML, ABC).
+//! Used by the reader of MusicXML.
 
 use std::collections::HashMap;
 

@@ -28,20 +28,6 @@ impl ChordSymbol {
         }
         ChordSymbol { tick, root, pitch_classes, bass: bass.unwrap_or(root) % 12 }
     }
-
-    /// Reads a symbol such as `Am`, `F#m7b5`, `Bbmaj7/D`; `None` where it does not begin with a note name.
-    pub fn parse(tick: u32, text: &str) -> Option<ChordSymbol> {
-        let text = text.trim();
-        if text.eq_ignore_ascii_case("n.c.") || text.eq_ignore_ascii_case("nc") {
-            return Some(ChordSymbol { tick, root: 0, pitch_classes: Vec::new(), bass: 0 });
-        }
-        let (chord, bass) = match text.split_once('/') {
-            Some((chord, bass)) => (chord, note_name(bass).map(|(pitch_class, _)| pitch_class)),
-            None => (text, None),
-        };
-        let (root, kind) = note_name(chord)?;
-        Some(ChordSymbol::new(tick, root, intervals_of_suffix(kind), bass))
-    }
 }
 
 /// Pitch class of a natural note, by letter.
@@ -56,23 +42,6 @@ pub(crate) fn pitch_class_of(letter: char) -> Option<u8> {
         'B' => 11,
         _ => return None,
     })
-}
-
-/// A note name at the start of `text` (capital letter, then sharps or flats) and what follows it.
-pub(crate) fn note_name(text: &str) -> Option<(u8, &str)> {
-    let mut chars = text.chars();
-    let letter = chars.next().filter(char::is_ascii_uppercase)?;
-    let mut pitch_class = i32::from(pitch_class_of(letter)?);
-    let mut rest = chars.as_str();
-    while let Some(c) = rest.chars().next() {
-        pitch_class += match c {
-            '#' | '♯' => 1,
-            'b' | '♭' => -1,
-            _ => break,
-        };
-        rest = &rest[c.len_utf8()..];
-    }
-    Some((pitch_class.rem_euclid(12) as u8, rest))
 }
 
 /// Semitones above the root of a MusicXML chord kind; a major triad where the kind is not known.
@@ -112,51 +81,15 @@ pub(crate) fn intervals_of_kind(kind: &str) -> &'static [u8] {
     }
 }
 
-/// Semitones above the root of what follows the root in a written symbol.
-fn intervals_of_suffix(suffix: &str) -> &'static [u8] {
-    let suffix = suffix.trim().trim_matches(|c| c == '(' || c == ')');
-    let kind = match suffix {
-        "m" | "min" | "-" | "mi" => "minor",
-        "7" => "dominant",
-        "maj7" | "M7" | "Maj7" | "ma7" | "j7" | "Δ" => "major-seventh",
-        "m7" | "min7" | "-7" | "mi7" => "minor-seventh",
-        "dim" | "o" | "°" | "mb5" => "diminished",
-        "dim7" | "o7" | "°7" => "diminished-seventh",
-        "m7b5" | "ø" | "-7b5" | "min7b5" => "half-diminished",
-        "aug" | "+" => "augmented",
-        "aug7" | "+7" | "7#5" => "augmented-seventh",
-        "6" => "major-sixth",
-        "m6" | "min6" => "minor-sixth",
-        "9" => "dominant-ninth",
-        "maj9" | "M9" => "major-ninth",
-        "m9" | "min9" => "minor-ninth",
-        "11" => "dominant-11th",
-        "m11" => "minor-11th",
-        "13" => "dominant-13th",
-        "sus2" => "suspended-second",
-        "sus" | "sus4" | "4" => "suspended-fourth",
-        "5" => "power",
-        _ if suffix.starts_with("maj") => "major",
-        _ if suffix.starts_with("dim") => "diminished",
-        _ if suffix.starts_with("sus") => "suspended-fourth",
-        _ if suffix.starts_with('m') || suffix.starts_with('-') => "minor",
-        _ if suffix.starts_with('7') => "dominant",
-        _ => "major",
-    };
-    intervals_of_kind(kind)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn symbols_are_read_as_written() {
-        let chord = ChordSymbol::parse(7, "F#m7b5/A").unwrap();
+    fn chords_are_transposed_to_their_root() {
+        let chord = ChordSymbol::new(7, 6, intervals_of_kind("half-diminished"), Some(9));
         assert_eq!((chord.tick, chord.root, chord.bass), (7, 6, 9));
         assert_eq!(chord.pitch_classes, [6, 9, 0, 4]);
-        assert_eq!(ChordSymbol::parse(0, "Bb").unwrap().pitch_classes, [10, 2, 5]);
-        assert!(ChordSymbol::parse(0, "N.C.").unwrap().pitch_classes.is_empty());
-        assert!(ChordSymbol::parse(0, "slowly").is_none());
+        assert!(ChordSymbol::new(0, 0, intervals_of_kind("none"), None).pitch_classes.is_empty());
     }
 }

@@ -9,7 +9,7 @@ pub enum ScoreError {
     /// The bytes are not what the reader expects.
     #[error("not readable as {format}: {reason}")]
     Malformed {
-        /// The format asked for: "MIDI", "MusicXML", "ABC" or "JSON".
+        /// The format asked for: "MIDI" or "MusicXML".
         format: &'static str,
         /// What was found.
         reason: String,

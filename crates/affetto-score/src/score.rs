@@ -145,7 +145,7 @@ impl Score {
         self.notes.iter().map(Note::end).max().unwrap_or(0)
     }
 
-    /// Seconds from the start to `tick`, by the tempo map.
+    /// Seconds from the start to `tick`, by the tempo map. For many ticks, ask a [`Clock`](crate::Clock).
     pub fn seconds_at(&self, tick: u32) -> f64 {
         let mut seconds = 0.0;
         for (i, change) in self.tempos.iter().enumerate() {

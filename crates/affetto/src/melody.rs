@@ -1,10 +1,11 @@
 //! A melody to follow: from sound, or from notes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use affetto_audio::AudioBuffer;
-use affetto_score::Score;
+use affetto_score::{Clock, Score};
 
 use crate::error::{Error, Result};
 
@@ -89,7 +90,7 @@ impl Melody {
         let Some(end) = score.notes.iter().filter(|n| !n.instrument.is_drums()).map(|n| n.end()).max() else {
             return Err(silent(name, "has no notes but drums"));
         };
-        if score.seconds_at(end) > MAX_MELODY_SECONDS {
+        if Clock::new(&score).seconds(end) > MAX_MELODY_SECONDS {
             let reason = format!("longer than the limit of {MAX_MELODY_SECONDS} s; give a shorter file");
             return Err(Error::Input { path: name.into(), reason });
         }
@@ -112,21 +113,42 @@ impl Melody {
     /// is what silence is to the models. None where it is sound.
     pub(crate) fn chroma_of_notes(&self, frame_rate: f64) -> Option<Vec<f32>> {
         let Source::Notes(score) = &*self.source else { return None };
+        let clock = Clock::new(score);
+        let spans: Vec<(f64, f64, u8)> = score
+            .notes
+            .iter()
+            .filter(|n| !n.instrument.is_drums())
+            .map(|n| (clock.seconds(n.onset) * frame_rate, clock.seconds(n.end()) * frame_rate, n.pitch))
+            .collect();
+        let frames = spans.iter().map(|&(_, end, _)| end.ceil() as usize).max().unwrap_or(0);
         // The highest note among those that sound for half of a frame or more, else the one that sounds longest in it.
-        let mut best: Vec<Option<(bool, f64, u8)>> = Vec::new();
-        for note in score.notes.iter().filter(|n| !n.instrument.is_drums()) {
-            let (start, end) = (score.seconds_at(note.onset) * frame_rate, score.seconds_at(note.end()) * frame_rate);
-            for frame in start as usize..end.ceil() as usize {
-                let share = (end.min(frame as f64 + 1.0) - start.max(frame as f64)).max(0.0);
-                let most = share >= 0.5;
-                let found = (most, if most { f64::from(note.pitch) } else { share }, note.pitch);
-                if best.len() <= frame {
-                    best.resize(frame + 1, None);
-                }
-                let better = best[frame].is_none_or(|old| (found.0, found.1) > (old.0, old.1));
-                if better && share > 0.0 {
-                    best[frame] = Some(found);
-                }
+        let mut best: Vec<Option<(bool, f64, u8)>> = vec![None; frames];
+        let mut offer = |frame: usize, share: f64, pitch: u8| {
+            let most = share >= 0.5;
+            let found = (most, if most { f64::from(pitch) } else { share }, pitch);
+            if share > 0.0 && best[frame].is_none_or(|old| (found.0, found.1) > (old.0, old.1)) {
+                best[frame] = Some(found);
+            }
+        };
+        // Where a note begins or ends it has its own share of the frame. Frames between sound throughout; they are gone
+        // through once a pitch, not once a note, for a file may hold very many long notes.
+        let mut steps: BTreeMap<u8, Vec<(usize, i64)>> = BTreeMap::new();
+        for &(start, end, pitch) in &spans {
+            let (first, last) = (start as usize, (end.ceil() as usize).max(1) - 1);
+            for frame in [first, last].into_iter().take(1 + usize::from(last > first)).filter(|&f| f < frames) {
+                offer(frame, end.min(frame as f64 + 1.0) - start.max(frame as f64), pitch);
+            }
+            if last > first + 1 {
+                steps.entry(pitch).or_default().extend([(first + 1, 1), (last, -1)]);
+            }
+        }
+        for (pitch, mut steps) in steps {
+            steps.sort_unstable();
+            let mut sounding = 0;
+            for (i, &(frame, step)) in steps.iter().enumerate() {
+                sounding += step;
+                let until = steps.get(i + 1).map_or(frame, |next| next.0);
+                (frame..until).filter(|_| sounding > 0).for_each(|frame| offer(frame, 1.0, pitch));
             }
         }
         let mut chroma = vec![0.0; best.len().max(1) * CLASSES];
@@ -169,7 +191,7 @@ pub(crate) fn read_sound(path: &Path, limit_seconds: f64) -> Result<AudioBuffer>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use affetto_score::{Instrument, Note};
+    use affetto_score::{Instrument, Note, TempoChange};
 
     fn note(onset: u32, duration: u32, pitch: u8, instrument: u8) -> Note {
         Note { onset, duration, pitch, velocity: 80, instrument: Instrument(instrument) }
@@ -185,6 +207,30 @@ mod tests {
             chroma.chunks_exact(12).map(|frame| frame.iter().position(|&x| x == 1.0).unwrap()).collect();
         assert_eq!(classes, [7, 7, 9, 9]);
         assert!(melody.samples_at(32_000).is_none());
+    }
+
+    #[test]
+    fn short_notes_win_a_frame_only_where_nothing_sounds_for_half_of_it() {
+        // Frames of a second: 960 ticks at 120 BPM.
+        let classes = |notes: Vec<Note>| -> Vec<usize> {
+            let melody = Melody::from_score("m", Score { notes, ..Score::default() }).unwrap();
+            let chroma = melody.chroma_of_notes(1.0).unwrap();
+            chroma.chunks_exact(12).map(|frame| frame.iter().position(|&x| x == 1.0).unwrap()).collect()
+        };
+        let long_and_short = vec![note(0, 4 * 960, 60, 0), note(960, 300, 70, 0), note(1920, 700, 64, 0)];
+        assert_eq!(classes(long_and_short), [0, 0, 4, 0]);
+        assert_eq!(classes(vec![note(0, 100, 61, 0), note(200, 300, 62, 0), note(960, 960, 65, 0)]), [2, 5]);
+    }
+
+    #[test]
+    fn very_many_long_notes_and_tempos_take_no_time() {
+        let notes = (0..100_000).map(|i| note(i, 700_000, 30 + (i % 60) as u8, 0)).collect();
+        let tempos = (0..50_000).map(|i| TempoChange { tick: i * 10, bpm: 120.0 + f64::from(i % 2) }).collect();
+        let melody = Melody::from_score("m", Score { notes, tempos, ..Score::default() }).unwrap();
+        let start = std::time::Instant::now();
+        assert!(melody.chroma_of_notes(50.0).unwrap().len() > 12 * 40_000);
+        // A moment; note by note and tempo by tempo it takes many seconds.
+        assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
     }
 
     #[test]

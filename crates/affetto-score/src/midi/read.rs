@@ -1,6 +1,7 @@
 //! MIDI file → score.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use midly::{MetaMessage, MidiMessage, Timing, TrackEventKind};
 
@@ -251,6 +252,9 @@ struct Performance {
     channel_programs: [u8; 16],
     track_programs: BTreeMap<(u32, u8), u8>,
     pedals: [bool; 16],
+    /// By channel, track and key of the notes that the pedal took over, ended ones too. Each is looked at once when the
+    /// pedal is lifted, however many other notes sound.
+    held: [Vec<(u32, u8)>; 16],
     notes: Vec<Note>,
 }
 
@@ -299,6 +303,7 @@ impl Performance {
                     sounding.last_release = Some(tick);
                 } else if pedal {
                     sounding.held = true;
+                    self.held[slot].push((track, key));
                 } else {
                     let note = sounding.note;
                     self.sounding.remove(&(channel, track, key));
@@ -307,26 +312,32 @@ impl Performance {
             }
             Action::Pedal(down) => {
                 if self.pedals[slot] && !down {
-                    self.release(channel, tick, |s| s.held);
+                    self.lift(channel, tick);
                 }
                 self.pedals[slot] = down;
             }
-            Action::Silence => self.release(channel, tick, |_| true),
+            Action::Silence => self.silence(channel, tick),
         }
         Ok(())
     }
 
-    fn release(&mut self, channel: u8, tick: u32, which: impl Fn(&Sounding) -> bool) {
-        let keys: Vec<_> = self
-            .sounding
-            .range((channel, 0, 0)..=(channel, u32::MAX, u8::MAX))
-            .filter(|(_, s)| which(s))
-            .map(|(&key, _)| key)
-            .collect();
-        for key in keys {
-            if let Some(sounding) = self.sounding.remove(&key) {
-                self.close(sounding.note, tick);
+    /// Ends the notes that the pedal holds.
+    fn lift(&mut self, channel: u8, tick: u32) {
+        for (track, key) in std::mem::take(&mut self.held[usize::from(channel & 15)]) {
+            if let Entry::Occupied(entry) = self.sounding.entry((channel, track, key))
+                && entry.get().held
+            {
+                let note = entry.remove().note;
+                self.close(note, tick);
             }
+        }
+    }
+
+    /// Ends all notes of a channel.
+    fn silence(&mut self, channel: u8, tick: u32) {
+        let all = (channel, 0, 0)..=(channel, u32::MAX, u8::MAX);
+        for (_, sounding) in self.sounding.extract_if(all, |_, _| true).collect::<Vec<_>>() {
+            self.close(sounding.note, tick);
         }
     }
 

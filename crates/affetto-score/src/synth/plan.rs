@@ -12,7 +12,7 @@ use super::region::{Region, regions};
 use super::render::RenderOptions;
 use super::tables::Tables;
 use super::voice::Planned;
-use crate::score::TICKS_PER_QUARTER;
+use crate::clock::Clock;
 use crate::{Instrument, Score};
 
 /// Longest piece that is rendered, in seconds.
@@ -31,29 +31,6 @@ pub(super) struct Plan {
 
 /// The regions one key sounds.
 type Sounding = Arc<[Arc<Region>]>;
-
-/// Ticks to seconds, by a table over the tempo map.
-struct Clock {
-    /// (tick, seconds there, seconds a tick from there on).
-    points: Vec<(u32, f64, f64)>,
-}
-
-impl Clock {
-    fn new(score: &Score) -> Self {
-        let mut points = vec![(0u32, 0.0, 0.5 / f64::from(TICKS_PER_QUARTER))];
-        for change in &score.tempos {
-            let bpm = if change.bpm.is_finite() && change.bpm > 0.0 { change.bpm.clamp(1.0, 5000.0) } else { 120.0 };
-            let at = points.last().map_or(0.0, |p| p.1 + f64::from(change.tick.saturating_sub(p.0)) * p.2);
-            points.push((change.tick, at, 60.0 / (bpm * f64::from(TICKS_PER_QUARTER))));
-        }
-        Clock { points }
-    }
-
-    fn seconds(&self, tick: u32) -> f64 {
-        let (from, at, per_tick) = self.points[self.points.partition_point(|p| p.0 <= tick).saturating_sub(1)];
-        at + f64::from(tick.saturating_sub(from)) * per_tick
-    }
-}
 
 /// The regions of a key; where the preset has none, those of the nearest key that has some, tuned
 /// to the one asked (drums: another key's sound, as it is).
