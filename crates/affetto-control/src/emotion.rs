@@ -4,12 +4,30 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A feeling: valence (unpleasant … pleasant) and arousal (calm … excited), each in [-1, 1].
+///
+/// The fields may be set directly; [`Emotion::new`], [`EmotionCurve::new`] and reading from a file check them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredEmotion")]
 pub struct Emotion {
     /// Unpleasant (-1) to pleasant (1).
     pub valence: f32,
     /// Calm (-1) to excited (1).
     pub arousal: f32,
+}
+
+/// An emotion as a file has it, not checked yet.
+#[derive(Deserialize)]
+struct StoredEmotion {
+    valence: f32,
+    arousal: f32,
+}
+
+impl TryFrom<StoredEmotion> for Emotion {
+    type Error = EmotionError;
+
+    fn try_from(stored: StoredEmotion) -> Result<Emotion, EmotionError> {
+        Emotion::new(stored.valence, stored.arousal)
+    }
 }
 
 /// Why a text is not an emotion.
@@ -30,10 +48,24 @@ pub enum EmotionError {
         found: String,
     },
     /// A curve point that is not `SECONDS:V,A`.
-    #[error("{found:?} is not a curve point: expected SECONDS:VALENCE,AROUSAL such as 15:0.1,0.2")]
+    #[error(
+        "{found:?} is not a curve point: expected SECONDS:VALENCE,AROUSAL such as 15:0.1,0.2, with spaces only between points"
+    )]
     NotACurvePoint {
         /// What was found.
         found: String,
+    },
+    /// A time before the start, or none at all.
+    #[error("the curve has a point at {found} s; its times are plain numbers of seconds and start at 0")]
+    NotATime {
+        /// What was found.
+        found: String,
+    },
+    /// Two points at one time.
+    #[error("the curve has two points at {seconds} s; give each time once")]
+    SameTime {
+        /// The time.
+        seconds: f64,
     },
     /// Times must rise.
     #[error("the curve goes back in time: {seconds} s comes after {previous} s; give its points in order")]
@@ -99,8 +131,23 @@ impl Emotion {
 /// A feeling over time: points at seconds, linear between them, held before the first and after
 /// the last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredCurve")]
 pub struct EmotionCurve {
     points: Vec<(f64, Emotion)>,
+}
+
+/// A curve as a file has it, not checked yet.
+#[derive(Deserialize)]
+struct StoredCurve {
+    points: Vec<(f64, Emotion)>,
+}
+
+impl TryFrom<StoredCurve> for EmotionCurve {
+    type Error = EmotionError;
+
+    fn try_from(stored: StoredCurve) -> Result<EmotionCurve, EmotionError> {
+        EmotionCurve::new(stored.points)
+    }
 }
 
 impl EmotionCurve {
@@ -116,22 +163,38 @@ impl EmotionCurve {
     /// rise strictly.
     ///
     /// # Errors
-    /// [`EmotionError::PointCount`], [`EmotionError::OutOfOrder`], [`EmotionError::NotACurvePoint`].
+    /// As [`check`](Self::check).
     pub fn new(points: Vec<(f64, Emotion)>) -> Result<EmotionCurve, EmotionError> {
+        let curve = EmotionCurve { points };
+        curve.check()?;
+        Ok(curve)
+    }
+
+    /// Checks the points, for a curve of one [`constant`](Self::constant) feeling whose fields were set by hand.
+    ///
+    /// # Errors
+    /// [`EmotionError::PointCount`], [`EmotionError::OutOfRange`], [`EmotionError::NotATime`],
+    /// [`EmotionError::SameTime`], [`EmotionError::OutOfOrder`].
+    pub fn check(&self) -> Result<(), EmotionError> {
+        let points = &self.points;
         if points.is_empty() || points.len() > Self::MAX_POINTS {
             return Err(EmotionError::PointCount { found: points.len(), limit: Self::MAX_POINTS });
         }
-        for &(seconds, _) in &points {
+        for &(seconds, emotion) in points {
             if !seconds.is_finite() || seconds < 0.0 {
-                return Err(EmotionError::NotACurvePoint { found: format!("{seconds}:…") });
+                return Err(EmotionError::NotATime { found: seconds.to_string() });
             }
+            Emotion::new(emotion.valence, emotion.arousal)?;
         }
         for pair in points.windows(2) {
-            if pair[1].0 <= pair[0].0 {
+            if pair[1].0 == pair[0].0 {
+                return Err(EmotionError::SameTime { seconds: pair[1].0 });
+            }
+            if pair[1].0 < pair[0].0 {
                 return Err(EmotionError::OutOfOrder { seconds: pair[1].0, previous: pair[0].0 });
             }
         }
-        Ok(EmotionCurve { points })
+        Ok(())
     }
 
     /// Parses a point (`V,A`) or a curve (`SECONDS:V,A …`, separated by spaces).
@@ -155,8 +218,11 @@ impl EmotionCurve {
                 return Err(EmotionError::PointCount { found, limit: Self::MAX_POINTS });
             }
             let wrong = || EmotionError::NotACurvePoint { found: shortened(part) };
-            let (seconds, point) = part.split_once(':').ok_or_else(wrong)?;
-            let seconds: f64 = seconds.parse().map_err(|_| wrong())?;
+            let (time, point) = part.split_once(':').ok_or_else(wrong)?;
+            let seconds: f64 = time.parse().map_err(|_| wrong())?;
+            if !seconds.is_finite() {
+                return Err(EmotionError::NotATime { found: shortened(time) });
+            }
             let emotion = Emotion::parse(point).map_err(|error| match error {
                 EmotionError::NotAPoint { .. } => wrong(),
                 other => other,
@@ -215,12 +281,28 @@ mod tests {
 
     #[test]
     fn wrong_texts_say_what_is_wrong() {
-        assert!(matches!(EmotionCurve::parse("0:0,0 0:1,1"), Err(EmotionError::OutOfOrder { .. })));
+        assert!(matches!(EmotionCurve::parse("0:0,0 0:1,1"), Err(EmotionError::SameTime { .. })));
         assert!(matches!(EmotionCurve::parse("5:0,0 3:1,1"), Err(EmotionError::OutOfOrder { .. })));
         assert!(matches!(EmotionCurve::parse("0:2,0"), Err(EmotionError::OutOfRange { axis: "valence", .. })));
         assert!(matches!(EmotionCurve::parse("0.1,NaN"), Err(EmotionError::OutOfRange { axis: "arousal", .. })));
-        assert!(matches!(EmotionCurve::parse("-1:0,0"), Err(EmotionError::NotACurvePoint { .. })));
         assert!(matches!(EmotionCurve::parse(""), Err(EmotionError::NotAPoint { .. })));
-        assert!(matches!(EmotionCurve::parse("inf:0,0"), Err(EmotionError::NotACurvePoint { .. })));
+        let message = |text: &str| EmotionCurve::parse(text).unwrap_err().to_string();
+        assert!(message("-5:0,0 5:1,1").contains("-5 s; its times") && message("-5:0,0").contains("start at 0"));
+        assert!(message("1e400:0,0").contains("1e400 s;"), "what was typed, not inf");
+        assert!(message("0:0, 0 5:1, 1").contains("spaces only between points"));
+    }
+
+    #[test]
+    fn values_off_the_plane_are_refused_however_they_come() {
+        let far = Emotion { valence: 5.0, arousal: 0.0 };
+        assert!(matches!(EmotionCurve::constant(far).check(), Err(EmotionError::OutOfRange { axis: "valence", .. })));
+        let lost = Emotion { valence: 0.0, arousal: f32::NAN };
+        assert!(matches!(EmotionCurve::new(vec![(0.0, lost)]), Err(EmotionError::OutOfRange { axis: "arousal", .. })));
+        let emotion = serde_json::from_str::<Emotion>(r#"{"valence":5.0,"arousal":0.0}"#);
+        assert!(emotion.unwrap_err().to_string().contains("valence is 5"));
+        let back = r#"{"points":[[3.0,{"valence":0.0,"arousal":0.0}],[2.0,{"valence":0.0,"arousal":0.0}]]}"#;
+        assert!(serde_json::from_str::<EmotionCurve>(back).unwrap_err().to_string().contains("back in time"));
+        let curve = EmotionCurve::parse("0:0,0.5 8:-1,1").unwrap();
+        assert_eq!(serde_json::from_str::<EmotionCurve>(&serde_json::to_string(&curve).unwrap()).unwrap(), curve);
     }
 }

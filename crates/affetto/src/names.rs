@@ -55,7 +55,10 @@ fn unknown_instrument(name: &str) -> Error {
     Error::Prompt {
         what: "an instrument",
         found: format!("{:?}{hint}", shortened(name)),
-        expected: "a General MIDI name, or one such as piano, strings, guitar, bass, flute, drums".into(),
+        expected: format!(
+            "a General MIDI name, or one such as piano, strings, guitar, bass, flute, drums{}",
+            if name.contains(' ') { "; commas part several" } else { "" }
+        ),
     }
 }
 
@@ -170,5 +173,6 @@ mod tests {
         let message = parse_instruments("piano,strigns").unwrap_err().to_string();
         assert!(message.contains("strings"), "{message}");
         assert!(parse_instruments("").is_err());
+        assert!(parse_instruments("piano violin").unwrap_err().to_string().contains("commas"));
     }
 }

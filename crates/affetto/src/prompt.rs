@@ -102,7 +102,7 @@ impl Prompt {
         self
     }
 
-    /// Quarter notes per minute, in [`TEMPO_RANGE`]: the files' tempo exactly.
+    /// Quarter notes per minute, in [`TEMPO_RANGE`]: the files' tempo exactly (MIDI counts whole microseconds a quarter).
     pub fn tempo_bpm(mut self, bpm: f32) -> Prompt {
         self.tempo_bpm = Some(bpm);
         self
@@ -120,9 +120,14 @@ impl Prompt {
         self
     }
 
-    /// Instruments, at most [`MAX_INSTRUMENTS`]; no others play.
+    /// Instruments, at most [`MAX_INSTRUMENTS`]; no others play. One named twice is meant once.
     pub fn instruments(mut self, instruments: impl Into<Vec<Instrument>>) -> Prompt {
-        self.instruments = instruments.into();
+        self.instruments.clear();
+        for instrument in instruments.into() {
+            if !self.instruments.contains(&instrument) {
+                self.instruments.push(instrument);
+            }
+        }
         self
     }
 
@@ -191,8 +196,8 @@ impl Prompt {
     /// Checks every value, and that the family hears all that is asked.
     ///
     /// # Errors
-    /// [`Error::Prompt`] names the first that is outside its range, and the range; [`Error::Family`] what the family
-    /// does not hear.
+    /// [`Error::Prompt`] names the first that is outside its range, and the range; [`Error::Emotion`] what is wrong with
+    /// the feeling; [`Error::Family`] what the family does not hear.
     pub fn check_for(&self, family: Family) -> Result<()> {
         if self.text.len() > MAX_TEXT_BYTES {
             return Err(Error::Prompt {
@@ -208,6 +213,9 @@ impl Prompt {
         let durations = shortest..=MAX_DURATION_SECONDS;
         within("the duration", Some(self.duration_seconds), durations, " seconds (one hour)")?;
         self.heard_by(family)?;
+        if let Some(curve) = &self.emotion {
+            curve.check().map_err(|error| Error::Emotion(error.into()))?;
+        }
         within("the tempo", self.tempo_bpm, TEMPO_RANGE, " quarter notes per minute")?;
         within("the density", self.density, DENSITY_RANGE, " onsets per second")?;
         within("guidance", self.sampling.guidance, 1.0..=10.0, "")?;
@@ -220,7 +228,10 @@ impl Prompt {
                 expected: format!("at most {MAX_INSTRUMENTS}"),
             });
         }
-        Ok(())
+        within("the key's tonic", self.key.map(|key| key.tonic), 0..=11, ", a pitch class from C")?;
+        let last = Instrument::COUNT as u8 - 1;
+        let beyond = self.instruments.iter().map(|instrument| instrument.0).find(|&number| number > last);
+        within("an instrument", beyond, 0..=last, ", a General MIDI program or the drum kit")
     }
 
     /// Refuses what the family does not hear.
@@ -282,7 +293,17 @@ impl From<&str> for Prompt {
 
 #[cfg(test)]
 mod tests {
+    use affetto_control::Emotion;
+    use affetto_score::Mode;
+
     use super::*;
+
+    #[test]
+    fn an_instrument_named_twice_is_meant_once() {
+        let prompt = Prompt::new("x").instruments(vec![Instrument(73), Instrument(73), Instrument(0)]);
+        assert_eq!(prompt.instruments, [Instrument(73), Instrument(0)]);
+        assert!(Prompt::new("x").instruments(vec![Instrument(0); 9]).check().is_ok());
+    }
 
     #[test]
     fn values_outside_their_ranges_are_named() {
@@ -296,7 +317,16 @@ mod tests {
         assert!(message(Prompt::new("x").guidance(f32::INFINITY)).contains("guidance"));
         assert!(message(Prompt::new("x").temperature(0.0)).contains("temperature"));
         assert!(message(Prompt::new("x").top_p(1.5)).contains("top-p is 1.5"));
-        assert!(message(Prompt::new("x").instruments(vec![Instrument(0); 9])).contains("at most 8"));
+        assert!(
+            message(Prompt::new("x").instruments((0..9).map(Instrument).collect::<Vec<_>>())).contains("at most 8")
+        );
+        assert!(message(Prompt::new("x").instruments([Instrument(129)])).contains("an instrument is 129"));
+        let key = Key { tonic: 12, mode: Mode::Major };
+        assert!(message(Prompt::new("x").key(key)).contains("tonic is 12; expected a number from 0 to 11"));
+        let far = Emotion { valence: 5.0, arousal: 0.0 };
+        assert!(message(Prompt::new("x").emotion(far)).contains("valence is 5; expected a number from -1 to 1"));
+        let lost = Emotion { valence: 0.0, arousal: f32::NAN };
+        assert!(message(Prompt::new("x").emotion(lost)).contains("arousal is NaN"));
         assert!(message(Prompt::new("x".repeat(20_000))).contains("20000 bytes"));
     }
 }
