@@ -45,7 +45,7 @@ pub struct Feeling {
     pub curve: Option<EmotionCurve>,
     /// Where it came from.
     pub from: EmotionFrom,
-    /// The words of the lexicon it was read from.
+    /// The words of the lexicon it was read from, each once; negated ones as "not …".
     pub words: Vec<String>,
 }
 

@@ -49,7 +49,7 @@ pub struct TakeSummary {
     pub emotion_asked: Vec<EmotionPoint>,
     /// Where that feeling came from.
     pub emotion_from: EmotionFrom,
-    /// The words of the prompt that the lexicon read it from.
+    /// The words of the prompt that the lexicon read it from, each once; negated ones as "not …".
     pub emotion_words: Vec<String>,
     /// What there is to say of notes, where the family has them.
     #[serde(flatten)]

@@ -6,12 +6,12 @@ use affetto_score::codec::{Frame, STEPS_PER_QUARTER, TICKS_PER_STEP};
 use affetto_score::score::TICKS_PER_QUARTER;
 use affetto_score::{Key, KeyChange, TempoChange};
 
+use crate::prompt::TEMPO_RANGE;
+
 /// Silence kept for releases and reverb after the last note's end, in seconds (less in very short takes).
 const TAIL_SECONDS: f64 = 1.6;
 /// How far a free tempo may be bent so that whole bars fill the take.
 const TEMPO_BEND: f64 = 0.05;
-/// Slowest and fastest tempo, quarter notes per minute.
-pub const TEMPO_RANGE_BPM: (f64, f64) = (20.0, 300.0);
 
 /// One bar of the plan.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,14 +77,16 @@ pub fn plan(
         true => whole_bars_bend(notes_end, bar_quarters * 60.0 / first_tempo),
         false => 1.0,
     };
+    // An asked tempo is the files' to the last digit; a free one is given no more digits than anyone reads.
+    let settled = |bpm: f64| if movement.tempo_is_fixed() { bpm } else { hundredths(bpm) };
     while start_seconds < notes_end {
         // The feeling in the middle of the bar, with the bar's length guessed from its start.
         let guess = at(start_seconds);
         let half = bar_quarters * 30.0 / movement.tempo_bpm(guess);
         let emotion = at((start_seconds + half).min(notes_end));
         let tempo_bpm = match steady {
-            true => hundredths(first_tempo * bend),
-            false => hundredths(movement.tempo_bpm(emotion)),
+            true => settled(first_tempo * bend),
+            false => settled(movement.tempo_bpm(emotion)),
         };
         bars.push(PlannedBar {
             start_step,
@@ -137,8 +139,9 @@ fn whole_bars_bend(seconds: f64, bar_seconds: f64) -> f64 {
     if bars >= 1.0 && (1.0 - bend).abs() <= TEMPO_BEND { bend } else { 1.0 }
 }
 
+/// Two decimals, within the tempos that can be asked for.
 fn hundredths(bpm: f64) -> f64 {
-    ((bpm * 100.0).round() / 100.0).clamp(TEMPO_RANGE_BPM.0, TEMPO_RANGE_BPM.1)
+    ((bpm * 100.0).round() / 100.0).clamp(f64::from(*TEMPO_RANGE.start()), f64::from(*TEMPO_RANGE.end()))
 }
 
 #[cfg(test)]
@@ -160,9 +163,9 @@ mod tests {
 
     #[test]
     fn an_asked_tempo_is_kept_exactly_and_notes_end_before_the_tail() {
-        let plan = plan(30.0, MeterClass::FourFour, None, None, &Steady(93.0, true));
-        assert_eq!(plan.frame.tempos, vec![TempoChange { tick: 0, bpm: 93.0 }]);
-        let end = f64::from(plan.end_step) / 24.0 * 60.0 / 93.0;
+        let plan = plan(30.0, MeterClass::FourFour, None, None, &Steady(92.456, true));
+        assert_eq!(plan.frame.tempos, vec![TempoChange { tick: 0, bpm: 92.456 }]);
+        let end = f64::from(plan.end_step) / 24.0 * 60.0 / 92.456;
         assert!(end <= 30.0 - 1.5 && end > 26.0, "{end}");
         assert_eq!(plan.bars.last().unwrap().closing, 0);
     }

@@ -128,6 +128,8 @@ impl Rules {
         }
     }
 
+    /// Bars advanced, and the end. The model never chooses to end: the token is allowed where no further note fits into
+    /// the plan, and then it is the only one. So a piece is as long as it was planned.
     fn bars(&self, current: Placed, before: Option<Placed>, allowed: &mut [bool]) {
         allowed.fill(false);
         let position = current.row[POSITION];
