@@ -22,7 +22,8 @@ pub enum LexiconError {
     },
     /// A word that the lexicon does not have.
     #[error(
-        "{word:?} is not in the lexicon{}; give a word from it, or a point such as 0.3,-0.6",
+        "{word:?} is not in the lexicon{}; give one of its words (assets/lexicon/lexicon.csv, in English), or a point \
+         such as 0.3,-0.6",
         did_you_mean(suggestions)
     )]
     UnknownWord {
@@ -30,6 +31,12 @@ pub enum LexiconError {
         word: String,
         /// Words close to it.
         suggestions: Vec<String>,
+    },
+    /// More words than one, without times.
+    #[error("{found:?} is more than one word; give one, or a time with each, such as 0:gloomy 30:joyful")]
+    Words {
+        /// What was found.
+        found: String,
     },
     /// Neither a word, nor a point, nor a curve.
     #[error(transparent)]
@@ -94,7 +101,8 @@ impl Lexicon {
         self.words.get(&word.trim().to_lowercase()).copied()
     }
 
-    /// The feeling a word names, found also through its plural, adverb or comparative ("happily", "storms").
+    /// The feeling a word names, found also through its plural, adverb, noun in -ness or comparison ("storms",
+    /// "happily", "sadness", "darker", "purest", "saddest"). Words that only look like one are left alone ("number").
     pub fn get_inflected(&self, word: &str) -> Option<Emotion> {
         let word = word.trim().to_lowercase();
         stems(&word).into_iter().find_map(|stem| self.words.get(&stem).copied())
@@ -109,7 +117,8 @@ impl Lexicon {
     /// (`serene`), or a curve of words (`0:gloomy 30:joyful`).
     ///
     /// # Errors
-    /// [`LexiconError::UnknownWord`] with suggestions, or what is wrong with the point or curve.
+    /// [`LexiconError::UnknownWord`] with suggestions, [`LexiconError::Words`] for a sentence, or what is wrong with the
+    /// point or curve.
     ///
     /// ```
     /// let lexicon = affetto_control::Lexicon::parse("serene,0.6,-0.8").unwrap();
@@ -118,6 +127,9 @@ impl Lexicon {
     /// ```
     pub fn read(&self, text: &str) -> Result<EmotionCurve, LexiconError> {
         let text = text.trim();
+        if is_word(text) && self.get(text).is_none() && text.contains(char::is_whitespace) {
+            return Err(LexiconError::Words { found: text.chars().take(40).collect() });
+        }
         if is_word(text) {
             return Ok(EmotionCurve::constant(self.find(text)?));
         }
@@ -178,9 +190,15 @@ fn is_word(text: &str) -> bool {
     text.chars().next().is_some_and(char::is_alphabetic) && !text.contains([',', ':'])
 }
 
+/// Words that look like an inflection of another and are none: "number" does not say "numb".
+const NO_INFLECTIONS: [&str; 6] = ["number", "stranger", "springer", "rainer", "grimes", "contents"];
+
 /// A word, and what it may be an inflection of.
 fn stems(word: &str) -> Vec<String> {
     let mut stems = vec![word.to_owned()];
+    if NO_INFLECTIONS.contains(&word) {
+        return stems;
+    }
     let mut cut = |suffix: &str, ending: &str| {
         if let Some(stem) = word.strip_suffix(suffix).filter(|stem| stem.chars().count() >= 3) {
             stems.push(format!("{stem}{ending}"));
@@ -189,10 +207,22 @@ fn stems(word: &str) -> Vec<String> {
     for (suffix, ending) in [("ily", "y"), ("ly", ""), ("ly", "le"), ("ies", "y"), ("es", ""), ("s", "")] {
         cut(suffix, ending);
     }
-    for (suffix, ending) in [("iness", "y"), ("ness", ""), ("ier", "y"), ("iest", "y"), ("er", ""), ("est", "")] {
+    for (suffix, ending) in [("iness", "y"), ("ness", ""), ("ier", "y"), ("iest", "y")] {
         cut(suffix, ending);
     }
+    for suffix in ["er", "est"] {
+        cut(suffix, "");
+        cut(suffix, "e");
+    }
+    let doubled = ["er", "est"].into_iter().filter_map(|suffix| undoubled(word.strip_suffix(suffix)?));
+    stems.extend(doubled.map(str::to_owned));
     stems
+}
+
+/// `sadd` → `sad`.
+fn undoubled(stem: &str) -> Option<&str> {
+    let (at, last) = stem.char_indices().next_back()?;
+    (stem[..at].ends_with(last) && stem[..at].chars().count() >= 3).then_some(&stem[..at])
 }
 
 /// Edits between two words: insertions, deletions, replacements, swaps of neighbours (optimal string alignment).
@@ -238,7 +268,7 @@ mod tests {
         let curve = l.read("0:sad 10:0,0 20:happy").unwrap();
         assert_eq!(curve.points().len(), 3);
         assert_eq!(curve.at(20.0).valence, 0.8);
-        assert!(matches!(l.read("0:sad 0:happy"), Err(LexiconError::Emotion(EmotionError::OutOfOrder { .. }))));
+        assert!(matches!(l.read("0:sad 0:happy"), Err(LexiconError::Emotion(EmotionError::SameTime { .. }))));
         assert!(matches!(l.read("1.2,0"), Err(LexiconError::Emotion(EmotionError::OutOfRange { .. }))));
     }
 
@@ -249,6 +279,8 @@ mod tests {
         assert_eq!(suggestions, ["happy"]);
         assert_eq!(l.suggest("zzzzzzzz", 4), Vec::<&str>::new());
         assert!(l.read("0:hapy 4:sad").unwrap_err().to_string().contains("happy"));
+        assert!(l.read("feliz").unwrap_err().to_string().contains("lexicon.csv"));
+        assert!(l.read("happy sad").unwrap_err().to_string().contains("more than one word"));
     }
 
     #[test]
@@ -258,6 +290,22 @@ mod tests {
         assert_eq!(l.get_inflected("happily"), l.get("happy"));
         assert_eq!(l.get_inflected("sadness"), l.get("sad"));
         assert_eq!(l.get_inflected("as"), None);
+    }
+
+    #[test]
+    fn comparisons_are_found_and_words_that_look_like_one_are_not() {
+        let l = Lexicon::parse(
+            "numb,-0.5,-0.5\npure,0.6,-0.3\nbrave,0.5,0.5\nsad,-0.7,-0.4\ndark,-0.5,0\nstrange,-0.2,0.2",
+        )
+        .unwrap();
+        for (word, stem) in
+            [("purest", "pure"), ("braver", "brave"), ("sadder", "sad"), ("saddest", "sad"), ("darker", "dark")]
+        {
+            assert_eq!(l.get_inflected(word), l.get(stem), "{word}");
+        }
+        for other in ["number", "stranger", "sander"] {
+            assert_eq!(l.get_inflected(other), None, "{other}");
+        }
     }
 
     #[test]
