@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::emotion::Emotion;
 
+/// Width of MiniLM's token states and of its sentence embeddings.
+pub const TEXT_WIDTH: usize = affetto_models::minilm::WIDTH;
+/// Number of keys: tonic + 12 where it is minor.
+pub const KEY_CLASSES: usize = 24;
 /// Most word pieces of a prompt that are heard, `[CLS]` and `[SEP]` included.
 pub const MAX_TEXT_TOKENS: usize = 24;
 /// Most instruments named to the model.
@@ -81,7 +85,7 @@ pub struct SegmentConditions {
 /// Everything the model is told. `None` or empty = not given (masked).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Conditions {
-    /// MiniLM token states, `[tokens × 384]`, at most [`MAX_TEXT_TOKENS`] tokens.
+    /// MiniLM token states, `[tokens × TEXT_WIDTH]`, at most [`MAX_TEXT_TOKENS`] tokens.
     pub text_states: Vec<f32>,
     /// Quarter notes per minute.
     pub tempo_bpm: Option<f32>,

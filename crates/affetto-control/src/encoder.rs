@@ -4,13 +4,12 @@ use affetto_engine::{Checkpoint, Embedding, EngineError, Linear, Precision, acti
 use affetto_score::Instrument;
 
 use crate::conditions::{
-    Conditions, EMOTION_TOKENS, MAX_INSTRUMENTS, MAX_TEXT_TOKENS, MeterClass, SCALAR_FEATURES, density_scalar,
-    scalar_features, tempo_scalar,
+    CLOSING_FAR, Conditions, EMOTION_TOKENS, KEY_CLASSES, MAX_INSTRUMENTS, MAX_TEXT_TOKENS, MeterClass,
+    SCALAR_FEATURES, TEXT_WIDTH, density_scalar, scalar_features, tempo_scalar,
 };
 use crate::emotion::Emotion;
+use crate::finite::check_finite;
 
-/// Width of a text encoder's token state.
-pub const TEXT_WIDTH: usize = 384;
 /// Width of the AV encoder's hidden layer.
 pub const AV_HIDDEN: usize = 128;
 
@@ -85,23 +84,24 @@ impl ConditionEncoder {
     /// Loads the `conditions.*` tensors of a checkpoint whose model is `hidden_size` wide.
     ///
     /// # Errors
-    /// A tensor that is missing or has another shape.
+    /// A tensor that is missing, has another shape, or holds numbers that are not finite.
     pub fn load(checkpoint: &Checkpoint, hidden_size: usize) -> Result<ConditionEncoder, EngineError> {
         let linear = |name: &str, inputs| {
             Linear::load(checkpoint, &format!("conditions.{name}"), hidden_size, inputs, true, Precision::F32)
         };
         let embedding =
             |name: &str, rows| Embedding::load(checkpoint, &format!("conditions.{name}.weight"), rows, hidden_size);
+        check_finite(checkpoint, "conditions.")?;
         Ok(ConditionEncoder {
             hidden_size,
             text: linear("text_proj", TEXT_WIDTH)?,
             tempo: linear("tempo", SCALAR_FEATURES)?,
             density: linear("density", SCALAR_FEATURES)?,
-            key: embedding("key", 24)?,
+            key: embedding("key", KEY_CLASSES)?,
             meter: embedding("meter", MeterClass::ALL.len())?,
             instrument: embedding("instrument", Instrument::COUNT)?,
             av: AvEncoder::load(checkpoint, hidden_size)?,
-            closing: embedding("closing", 5)?,
+            closing: embedding("closing", usize::from(CLOSING_FAR) + 1)?,
             kinds: embedding("type", TokenKind::COUNT)?,
         })
     }
@@ -110,9 +110,10 @@ impl ConditionEncoder {
     /// token: the model does not see it.
     ///
     /// # Errors
-    /// A text that is not a multiple of [`TEXT_WIDTH`] wide.
+    /// Text states that are not a multiple of [`TEXT_WIDTH`] wide; an instrument or key that does not exist.
     pub fn encode(&self, conditions: &Conditions) -> Result<Vec<f32>, EngineError> {
         let mut tokens = Vec::new();
+        check_text(conditions.text_states.len())?;
         let words = (conditions.text_states.len() / TEXT_WIDTH).min(MAX_TEXT_TOKENS);
         if words > 0 {
             let states = self.text.forward(&conditions.text_states[..words * TEXT_WIDTH], words);
@@ -139,7 +140,7 @@ impl ConditionEncoder {
             self.push(&mut tokens, TokenKind::Density, &token)?;
         }
         if let Some(closing) = conditions.segment.closing {
-            self.push_row(&mut tokens, TokenKind::Closing, &self.closing, usize::from(closing.min(4)))?;
+            self.push_row(&mut tokens, TokenKind::Closing, &self.closing, usize::from(closing.min(CLOSING_FAR)))?;
         }
         Ok(tokens)
     }
@@ -163,5 +164,26 @@ impl ConditionEncoder {
             tokens.extend(state.iter().zip(&kind_vector).map(|(x, k)| x + k));
         }
         Ok(())
+    }
+}
+
+fn check_text(values: usize) -> Result<(), EngineError> {
+    match values % TEXT_WIDTH {
+        0 => Ok(()),
+        _ => Err(EngineError::Invalid {
+            what: "the text's states",
+            reason: format!("{values} numbers; expected {TEXT_WIDTH} for each word piece"),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ragged_text_states_are_refused() {
+        assert!(check_text(0).is_ok() && check_text(2 * TEXT_WIDTH).is_ok());
+        assert!(check_text(TEXT_WIDTH + 1).unwrap_err().to_string().contains("385"));
     }
 }

@@ -3,6 +3,7 @@
 pub mod conditions;
 pub mod emotion;
 pub mod encoder;
+mod finite;
 pub mod lexicon;
 pub mod prior;
 pub mod words;

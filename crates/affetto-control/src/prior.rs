@@ -8,30 +8,30 @@
 use affetto_engine::{Checkpoint, EngineError, Linear, Precision, activation};
 use affetto_score::{Instrument, Key};
 
-use crate::conditions::{MAX_INSTRUMENTS, MeterClass, SCALAR_FEATURES, density_scalar, scalar_features, tempo_scalar};
+use crate::conditions::{
+    KEY_CLASSES, MAX_INSTRUMENTS, MeterClass, SCALAR_FEATURES, TEXT_WIDTH, density_scalar, scalar_features,
+    tempo_scalar,
+};
 use crate::emotion::Emotion;
+use crate::finite::check_finite;
 
-/// Width of a sentence embedding.
-pub const SENTENCE_WIDTH: usize = 384;
-/// Tempo classes: [`TEMPO_BINS`] equal steps of log tempo from [`TEMPO_RANGE_BPM`].0 to .1.
+/// Tempo classes: [`TEMPO_BINS`] equal steps of log tempo from [`TEMPO_BINS_BPM`].0 to .1.
 pub const TEMPO_BINS: usize = 24;
 /// Slowest and fastest tempo the prior tells apart, quarter notes per minute.
-pub const TEMPO_RANGE_BPM: (f32, f32) = (40.0, 240.0);
+pub const TEMPO_BINS_BPM: (f32, f32) = (40.0, 240.0);
 /// Density classes: equal steps of log density over [`DENSITY_RANGE`].
 pub const DENSITY_BINS: usize = 16;
 /// Sparsest and densest, distinct onsets per second.
 pub const DENSITY_RANGE: (f32, f32) = (0.25, 16.0);
 /// Instrument classes: every instrument, and "no further one".
 pub const INSTRUMENT_CLASSES: usize = Instrument::COUNT + 1;
-/// Key classes.
-pub const KEY_CLASSES: usize = 24;
 
 /// Sizes of the network's five answers, in the order of its output: meter, key, instrument, tempo, density.
 pub const HEADS: [usize; 5] = [MeterClass::ALL.len(), KEY_CLASSES, INSTRUMENT_CLASSES, TEMPO_BINS, DENSITY_BINS];
 /// Width of the network's output: all answers side by side.
 pub const OUTPUT_WIDTH: usize = HEADS[0] + HEADS[1] + HEADS[2] + HEADS[3] + HEADS[4];
 /// Width of the network's input: see [`PriorContext::features`].
-pub const INPUT_WIDTH: usize = (SENTENCE_WIDTH + 1)
+pub const INPUT_WIDTH: usize = (TEXT_WIDTH + 1)
     + (2 * SCALAR_FEATURES + 1)
     + (HEADS[0] + 1)
     + (KEY_CLASSES + 1)
@@ -43,7 +43,7 @@ pub const HIDDEN_WIDTH: usize = 256;
 /// What the prior knows. `None` = not known.
 #[derive(Clone, Debug, Default)]
 pub struct PriorContext<'a> {
-    /// MiniLM sentence embedding, [`SENTENCE_WIDTH`] wide.
+    /// MiniLM sentence embedding, [`TEXT_WIDTH`] wide.
     pub sentence: Option<&'a [f32]>,
     /// The feeling.
     pub emotion: Option<Emotion>,
@@ -78,8 +78,8 @@ impl PriorContext<'_> {
             v
         };
         // A unit-length embedding has tiny components; scaled to about one each.
-        let scale = (SENTENCE_WIDTH as f32).sqrt();
-        fact(SENTENCE_WIDTH, self.sentence.map(|s| s.iter().map(|x| x * scale).collect()));
+        let scale = (TEXT_WIDTH as f32).sqrt();
+        fact(TEXT_WIDTH, self.sentence.map(|s| s.iter().map(|x| x * scale).collect()));
         fact(
             2 * SCALAR_FEATURES,
             self.emotion.map(|e| [scalar_features(e.valence), scalar_features(e.arousal)].concat()),
@@ -140,12 +140,6 @@ pub struct PriorSampling {
     pub temperature: [f32; HEADS.len()],
 }
 
-impl Default for PriorSampling {
-    fn default() -> Self {
-        PriorSampling { guidance: 1.5, temperature: [0.9; HEADS.len()] }
-    }
-}
-
 /// The attribute prior: two hidden layers of [`HIDDEN_WIDTH`] with GELU.
 pub struct AttributePrior {
     fc1: Linear,
@@ -157,11 +151,12 @@ impl AttributePrior {
     /// Loads `prior.{fc1,fc2,heads}.{weight,bias}`.
     ///
     /// # Errors
-    /// A tensor that is missing or has another shape.
+    /// A tensor that is missing, has another shape, or holds numbers that are not finite.
     pub fn load(checkpoint: &Checkpoint) -> Result<AttributePrior, EngineError> {
         let layer = |name: &str, inputs, outputs| {
             Linear::load(checkpoint, &format!("prior.{name}"), outputs, inputs, true, Precision::F32)
         };
+        check_finite(checkpoint, "prior.")?;
         Ok(AttributePrior {
             fc1: layer("fc1", INPUT_WIDTH, HIDDEN_WIDTH)?,
             fc2: layer("fc2", HIDDEN_WIDTH, HIDDEN_WIDTH)?,
@@ -207,15 +202,8 @@ impl AttributePrior {
         p
     }
 
-    /// Draws meter, key and instruments that `context` lacks, in this order, and completes it.
-    /// `playable` are the instruments that can be rendered.
-    pub fn complete_fixed(
-        &self,
-        context: &mut PriorContext<'_>,
-        draws: &PriorDraws,
-        sampling: PriorSampling,
-        playable: &dyn Fn(Instrument) -> bool,
-    ) {
+    /// Draws meter, instruments and key where `context` lacks them, in this order, and completes it.
+    pub fn complete_fixed(&self, context: &mut PriorContext<'_>, draws: &PriorDraws, sampling: PriorSampling) {
         if context.meter.is_none() {
             // "Other" gathers many meters and names none: it is only played when asked for.
             let p = self.distribution(context, 0, sampling, |i| i != MeterClass::Other.index());
@@ -226,8 +214,7 @@ impl AttributePrior {
                 let count = context.instruments.len();
                 let p = self.distribution(context, 2, sampling, |i| {
                     let end = i == Instrument::COUNT;
-                    let instrument = Instrument(i as u8);
-                    if end { count > 0 } else { !context.instruments.contains(&instrument) && playable(instrument) }
+                    if end { count > 0 } else { !context.instruments.contains(&Instrument(i as u8)) }
                 });
                 let choice = pick(&p, draws.instruments[count]).0;
                 if choice == Instrument::COUNT {
@@ -247,7 +234,7 @@ impl AttributePrior {
     pub fn tempo_bpm(&self, context: &PriorContext<'_>, draws: &PriorDraws, sampling: PriorSampling) -> f32 {
         let p = self.distribution(context, 3, sampling, |_| true);
         let (bin, within) = pick(&p, draws.tempo);
-        log_bin_value(bin, within, TEMPO_RANGE_BPM, TEMPO_BINS)
+        log_bin_value(bin, within, TEMPO_BINS_BPM, TEMPO_BINS)
     }
 
     /// The density for `context`, distinct onsets per second.
@@ -281,8 +268,8 @@ mod tests {
     #[test]
     fn bins_and_values_are_inverse() {
         for bin in 0..TEMPO_BINS {
-            let value = log_bin_value(bin, 0.5, TEMPO_RANGE_BPM, TEMPO_BINS);
-            assert_eq!(log_bin(value, TEMPO_RANGE_BPM, TEMPO_BINS), bin);
+            let value = log_bin_value(bin, 0.5, TEMPO_BINS_BPM, TEMPO_BINS);
+            assert_eq!(log_bin(value, TEMPO_BINS_BPM, TEMPO_BINS), bin);
         }
         assert_eq!(log_bin(0.0, DENSITY_RANGE, DENSITY_BINS), 0);
         assert_eq!(log_bin(1e9, DENSITY_RANGE, DENSITY_BINS), DENSITY_BINS - 1);
@@ -299,7 +286,7 @@ mod tests {
 
     #[test]
     fn features_have_their_width_and_flags() {
-        let sentence = [0.1; SENTENCE_WIDTH];
+        let sentence = [0.1; TEXT_WIDTH];
         let empty = PriorContext::default().features();
         assert_eq!(empty.len(), INPUT_WIDTH);
         assert!(empty.iter().all(|&x| x == 0.0));
@@ -309,6 +296,6 @@ mod tests {
             tempo_bpm: Some(90.0),
             ..PriorContext::default()
         };
-        assert_eq!(full.features()[SENTENCE_WIDTH], 1.0);
+        assert_eq!(full.features()[TEXT_WIDTH], 1.0);
     }
 }

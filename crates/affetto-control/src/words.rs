@@ -1,76 +1,147 @@
 //! What feeling the words of a prompt name, for when no feeling is asked for outright.
 //!
-//! Words of the lexicon count first: their mean, those after a "not" or "without" left out. A prompt without
-//! such a word is read by a linear head on MiniLM's sentence embedding, fitted on rated sentences; its raw
-//! answers are spread over [-1, 1] by their quantiles (33 knots, `q ↦ 2q − 1`), as all feelings here are.
+//! Words of the lexicon count first: their mean, where one after a "not" or "without" counts as its opposite at half
+//! strength ("not sad" is a little glad). A prompt without such a word is read by a linear head on MiniLM's sentence
+//! embedding, fitted on rated sentences; its raw answers are spread over [-1, 1] by their quantiles (33 knots,
+//! `q ↦ 2q − 1`), as all feelings here are. That head hardly hears a "not", so negated words are not left to it.
 
 use affetto_engine::{Checkpoint, EngineError};
-use serde::{Deserialize, Serialize};
 
+use crate::conditions::TEXT_WIDTH;
 use crate::emotion::Emotion;
 use crate::lexicon::Lexicon;
 
-/// Width of a sentence embedding.
-pub const SENTENCE_WIDTH: usize = 384;
 /// Quantiles of the head's answers that are stored, for each axis.
 pub const KNOTS: usize = 33;
 
-/// What the words were taken to mean, and by what.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a negated word still weighs, with both signs turned: "not sad" says less than "happy" does.
+const NEGATED: f32 = -0.5;
+/// What negates the words after it; so does whatever ends in "n't".
+const NEGATIONS: [&str; 16] = [
+    "not", "no", "non", "never", "without", "neither", "nor", "cannot", "dont", "isnt", "doesnt", "arent", "wasnt",
+    "wont", "shouldnt", "cant",
+];
+/// What may stand between a negation and the word that it negates.
+const BETWEEN: [&str; 38] = [
+    "a",
+    "an",
+    "the",
+    "any",
+    "all",
+    "at",
+    "too",
+    "very",
+    "so",
+    "really",
+    "quite",
+    "that",
+    "this",
+    "it",
+    "be",
+    "being",
+    "feel",
+    "feels",
+    "feeling",
+    "sound",
+    "sounds",
+    "sounding",
+    "make",
+    "get",
+    "gets",
+    "more",
+    "longer",
+    "in",
+    "way",
+    "particularly",
+    "overly",
+    "even",
+    "of",
+    "such",
+    "bit",
+    "least",
+    "hint",
+    "trace",
+];
+/// What lets a negation reach on from one word of the lexicon to the next: "neither sad nor dark".
+const REACHING: [&str; 3] = ["or", "nor", "and"];
+
+/// What the words of a prompt were taken to mean.
+#[derive(Clone, Debug, PartialEq)]
 pub struct WordsReading {
     /// The feeling.
     pub emotion: Emotion,
-    /// The words of the lexicon it was taken from; empty where the head read the whole sentence.
+    /// The words of the lexicon it was taken from, each once, in order; negated ones as "not …".
     pub words: Vec<String>,
 }
 
-/// Reads the lexicon's words in `text`: their mean. `None` where there are none, or all are negated.
+/// Reads the lexicon's words in `text`: their mean, each time one is said, negated ones as their opposite at half
+/// strength. `None` where there are none.
 ///
 /// ```
 /// use affetto_control::{Lexicon, words};
 /// let lexicon = Lexicon::parse("serene,0.6,-0.8\nsad,-0.7,-0.4").unwrap();
 /// let reading = words::read_lexicon(&lexicon, "serene strings, not sad").unwrap();
-/// assert_eq!(reading.words, ["serene"]);
+/// assert_eq!(reading.words, ["serene", "not sad"]);
+/// assert!(reading.emotion.valence > 0.4);
 /// ```
 pub fn read_lexicon(lexicon: &Lexicon, text: &str) -> Option<WordsReading> {
-    const NEGATIONS: [&str; 7] = ["not", "no", "never", "without", "neither", "nor", "don't"];
-    const REACH: usize = 2;
-    let lower = text.to_lowercase();
-    let mut found: Vec<(String, Emotion)> = Vec::new();
+    let lower = text.to_lowercase().replace(['’', '‘', 'ʼ', '´', '`'], "'");
+    let mut sum = Emotion::NEUTRAL;
+    let mut count = 0.0;
+    let mut said: Vec<String> = Vec::new();
     for clause in lower.split([',', '.', ';', ':', '!', '?', '(', ')', '\n']) {
-        let is_mark = |c: char| !c.is_alphanumeric() && c != '\'' && c != '-';
-        let words: Vec<&str> = clause.split(is_mark).filter(|w| !w.is_empty()).collect();
-        for (i, word) in words.iter().enumerate() {
-            let whole = lexicon.get_inflected(word).map(|emotion| vec![((*word).to_owned(), emotion)]);
-            let parts = || {
-                let known = |part: &str| lexicon.get_inflected(part).map(|emotion| (part.to_owned(), emotion));
-                word.split('-').filter_map(known).collect::<Vec<_>>()
-            };
-            let negated = words[i.saturating_sub(REACH)..i].iter().any(|w| NEGATIONS.contains(w) || w.ends_with("n't"));
-            if !negated {
-                found.extend(whole.unwrap_or_else(parts));
+        let mut negated = false;
+        let mut after_word = false;
+        for word in words_of(lexicon, clause) {
+            if let Some(emotion) = lexicon.get_inflected(word) {
+                let weight = if negated { NEGATED } else { 1.0 };
+                sum.valence += weight * emotion.valence;
+                sum.arousal += weight * emotion.arousal;
+                count += 1.0;
+                let name = if negated { format!("not {word}") } else { word.to_owned() };
+                if !said.contains(&name) {
+                    said.push(name);
+                }
+                after_word = true;
+                continue;
             }
+            negated = match word {
+                _ if NEGATIONS.contains(&word) || word.ends_with("n't") => true,
+                _ if after_word => negated && REACHING.contains(&word),
+                _ => negated && BETWEEN.contains(&word),
+            };
+            after_word = false;
         }
     }
-    if found.is_empty() {
-        return None;
+    let emotion = Emotion { valence: sum.valence / count, arousal: sum.arousal / count };
+    (count > 0.0).then_some(WordsReading { emotion, words: said })
+}
+
+/// The words of a clause: those with hyphens whole where the lexicon has them so, else their parts.
+fn words_of<'a>(lexicon: &Lexicon, clause: &'a str) -> Vec<&'a str> {
+    let is_mark = |c: char| !c.is_alphanumeric() && c != '\'' && c != '-';
+    let mut words = Vec::new();
+    for word in clause.split(is_mark).map(|word| word.trim_matches('\'')) {
+        match lexicon.get_inflected(word) {
+            Some(_) => words.push(word),
+            None => words.extend(word.split('-')),
+        }
     }
-    let mean = |axis: fn(&Emotion) -> f32| found.iter().map(|(_, e)| axis(e)).sum::<f32>() / found.len() as f32;
-    let emotion = Emotion { valence: mean(|e| e.valence), arousal: mean(|e| e.arousal) };
-    Some(WordsReading { emotion, words: found.into_iter().map(|(word, _)| word).collect() })
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// The linear head that reads whole sentences.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WordsHead {
-    /// `[2 × 384]`: valence, then arousal.
+    /// `[2 × TEXT_WIDTH]`: valence, then arousal.
     weight: Vec<f32>,
     bias: [f32; 2],
     knots: [Vec<f32>; 2],
 }
 
 impl WordsHead {
-    /// The head of a checkpoint with `weight [2, 384]`, `bias [2]`, `knots_valence [33]` and `knots_arousal [33]`.
+    /// The head of a checkpoint with `weight [2, TEXT_WIDTH]`, `bias [2]`, `knots_valence [33]` and `knots_arousal [33]`.
     ///
     /// # Errors
     /// Names the file and the tensor that is missing, has another shape, is not finite, or (knots) falls.
@@ -92,20 +163,20 @@ impl WordsHead {
             }
         };
         Ok(WordsHead {
-            weight: read("weight", &[2, SENTENCE_WIDTH])?,
+            weight: read("weight", &[2, TEXT_WIDTH])?,
             bias: [bias[0], bias[1]],
             knots: [knots("knots_valence")?, knots("knots_arousal")?],
         })
     }
 
-    /// The feeling of a sentence embedding (`[384]`, mean of the token states, L2-normalised).
+    /// The feeling of a sentence embedding ([`TEXT_WIDTH`] wide, mean of the token states, L2-normalised).
     ///
     /// # Panics
-    /// When `sentence` is not 384 long.
+    /// When `sentence` is not [`TEXT_WIDTH`] long.
     pub fn read(&self, sentence: &[f32]) -> Emotion {
-        assert_eq!(sentence.len(), SENTENCE_WIDTH, "a sentence embedding is {SENTENCE_WIDTH} wide");
+        assert_eq!(sentence.len(), TEXT_WIDTH, "a sentence embedding is {TEXT_WIDTH} wide");
         let axis = |i: usize| {
-            let row = &self.weight[i * SENTENCE_WIDTH..(i + 1) * SENTENCE_WIDTH];
+            let row = &self.weight[i * TEXT_WIDTH..(i + 1) * TEXT_WIDTH];
             let raw = row.iter().zip(sentence).map(|(w, x)| w * x).sum::<f32>() + self.bias[i];
             spread(raw, &self.knots[i])
         };
@@ -137,17 +208,55 @@ mod tests {
     }
 
     #[test]
-    fn words_are_averaged_and_negated_ones_left_out() {
+    fn words_are_averaged() {
         let read = |text: &str| read_lexicon(&lexicon(), text);
         let both = read("Calm but HAPPY guitar").unwrap();
         assert_eq!(both.words, ["calm", "happy"]);
         assert!((both.emotion.valence - 0.6).abs() < 1e-6 && (both.emotion.arousal + 0.1).abs() < 1e-6);
-        assert_eq!(read("not a sad song"), None);
-        assert_eq!(read("it isn't sad, calm though").unwrap().words, ["calm"]);
-        assert_eq!(read("no, sad").unwrap().words, ["sad"], "a comma ends what a 'no' reaches");
         assert_eq!(read("a calm-sounding harp").unwrap().words, ["calm"]);
+        assert_eq!(read("'happy'").unwrap().words, ["happy"]);
         assert_eq!(read("lo-fi beat"), None);
+        assert_eq!(read("not a song"), None);
         assert_eq!(read(""), None);
+    }
+
+    #[test]
+    fn a_negated_word_counts_as_its_opposite_at_half_strength() {
+        let read = |text: &str| read_lexicon(&lexicon(), text).unwrap();
+        for text in [
+            "not sad",
+            "not a sad song",
+            "it isn't sad",
+            "it isn\u{2019}t sad",
+            "it isnt very sad",
+            "without any sad chords",
+            "never gets too sad",
+            "not-so-sad piano",
+            "don't make it sad",
+        ] {
+            let reading = read(text);
+            assert_eq!(reading.emotion, Emotion { valence: 0.4, arousal: 0.2 }, "{text}");
+            assert_eq!(reading.words, ["not sad"], "{text}");
+        }
+        assert_eq!(read("neither sad nor calm").words, ["not sad", "not calm"]);
+        assert_eq!(read("not sad or calm").words, ["not sad", "not calm"]);
+    }
+
+    #[test]
+    fn a_negation_reaches_no_further_than_what_it_negates() {
+        let words = |text: &str| read_lexicon(&lexicon(), text).unwrap().words;
+        assert_eq!(words("no, sad"), ["sad"], "a comma ends what a 'no' reaches");
+        assert_eq!(words("no drums calm piano"), ["calm"]);
+        assert_eq!(words("not only sad"), ["sad"]);
+        assert_eq!(words("not sad but happy"), ["not sad", "happy"]);
+        assert_eq!(words("it isn't sad, calm though"), ["not sad", "calm"]);
+    }
+
+    #[test]
+    fn a_word_said_often_weighs_often_and_is_listed_once() {
+        let reading = read_lexicon(&lexicon(), "happy happy happy sad").unwrap();
+        assert_eq!(reading.words, ["happy", "sad"]);
+        assert!((reading.emotion.valence - 0.4).abs() < 1e-6);
     }
 
     #[test]
@@ -187,12 +296,12 @@ mod tests {
             WordsHead::from_checkpoint(&Checkpoint::from_bytes("head.safetensors", all).unwrap())
         };
         let rising: Vec<f32> = (0..KNOTS).map(|i| i as f32 / 16.0 - 1.0).collect();
-        let mut sentence = vec![0.0; SENTENCE_WIDTH];
+        let mut sentence = vec![0.0; TEXT_WIDTH];
         sentence[0] = -0.25;
-        let emotion = file(&rising, SENTENCE_WIDTH).unwrap().read(&sentence);
+        let emotion = file(&rising, TEXT_WIDTH).unwrap().read(&sentence);
         assert!((emotion.valence - 0.5).abs() < 1e-6 && (emotion.arousal + 0.25).abs() < 1e-6);
         assert!(file(&rising, 300).unwrap_err().to_string().contains("weight"));
         let falling: Vec<f32> = rising.iter().rev().copied().collect();
-        assert!(file(&falling, SENTENCE_WIDTH).unwrap_err().to_string().contains("knots_valence"));
+        assert!(file(&falling, TEXT_WIDTH).unwrap_err().to_string().contains("knots_valence"));
     }
 }

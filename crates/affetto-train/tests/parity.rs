@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use affetto_control::encoder::{ConditionEncoder, TEXT_WIDTH};
+use affetto_control::conditions::TEXT_WIDTH;
+use affetto_control::encoder::ConditionEncoder;
 use affetto_control::{Conditions, Emotion, MeterClass, SegmentConditions};
 use affetto_engine::{Checkpoint, Precision};
 use affetto_models::decoder::{Answers, DecoderConfig, DecoderLm, Lane, Scratch};

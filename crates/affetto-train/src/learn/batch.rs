@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use affetto_control::conditions::{
-    CLOSING_FAR, EMOTION_TOKENS, MAX_INSTRUMENTS, MAX_SEGMENTS, MAX_TEXT_TOKENS, SCALAR_FEATURES, density_scalar,
-    scalar_features, tempo_scalar,
+    CLOSING_FAR, EMOTION_TOKENS, MAX_INSTRUMENTS, MAX_SEGMENTS, MAX_TEXT_TOKENS, SCALAR_FEATURES, TEXT_WIDTH,
+    density_scalar, scalar_features, tempo_scalar,
 };
-use affetto_control::encoder::TEXT_WIDTH;
 use affetto_score::Key;
 use affetto_score::codec::{BAR, END_OF_PIECE, POSITION, STREAMS, VOCABULARY};
 use burn::tensor::{Device, Int, Tensor, TensorData};

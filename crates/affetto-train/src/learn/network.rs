@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use affetto_control::conditions::{EMOTION_TOKENS, MeterClass, SCALAR_FEATURES};
-use affetto_control::encoder::{AV_HIDDEN, TEXT_WIDTH, TokenKind};
+use affetto_control::conditions::{EMOTION_TOKENS, MeterClass, SCALAR_FEATURES, TEXT_WIDTH};
+use affetto_control::encoder::{AV_HIDDEN, TokenKind};
 use affetto_score::Instrument;
 use affetto_score::codec::STREAMS;
 use burn::module::Module;

@@ -4,7 +4,7 @@
 use affetto_control::conditions::MAX_INSTRUMENTS;
 use affetto_control::prior::{
     DENSITY_BINS, DENSITY_RANGE, HEADS, HIDDEN_WIDTH, INPUT_WIDTH, INSTRUMENT_CLASSES, OUTPUT_WIDTH, PriorContext,
-    TEMPO_BINS, TEMPO_RANGE_BPM, log_bin,
+    TEMPO_BINS, TEMPO_BINS_BPM, log_bin,
 };
 use affetto_control::{Emotion, MeterClass};
 use affetto_score::{Instrument, Key};
@@ -178,7 +178,7 @@ impl PriorBatch {
             (false, true) => ask(2, &[INSTRUMENT_CLASSES - 1]),
             (false, false) => ask(2, &missing),
         }
-        ask(3, &unless(tempo, Some(log_bin(example.tempo_bpm, TEMPO_RANGE_BPM, TEMPO_BINS))));
+        ask(3, &unless(tempo, Some(log_bin(example.tempo_bpm, TEMPO_BINS_BPM, TEMPO_BINS))));
         ask(4, &unless(density, example.density.map(|d| log_bin(d, DENSITY_RANGE, DENSITY_BINS))));
     }
 

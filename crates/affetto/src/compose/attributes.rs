@@ -55,7 +55,7 @@ impl<'a> Attributes<'a> {
             tempo_bpm: request.tempo_bpm,
             density: request.density,
         };
-        prior.complete_fixed(&mut context, &draws, sampling, &|_| true);
+        prior.complete_fixed(&mut context, &draws, sampling);
         Attributes {
             meter: context.meter.unwrap_or(MeterClass::FourFour),
             key: context.key.expect("the prior draws a key"),
@@ -79,7 +79,7 @@ impl<'a> Attributes<'a> {
 impl Movement for Attributes<'_> {
     fn tempo_bpm(&self, emotion: Option<Emotion>) -> f64 {
         match self.asked_tempo {
-            Some(bpm) => f64::from(bpm),
+            Some(bpm) => as_typed(bpm),
             None => f64::from(self.prior.tempo_bpm(&self.at(emotion), &self.draws, self.sampling)).round(),
         }
     }
@@ -94,6 +94,11 @@ impl Movement for Attributes<'_> {
     fn tempo_is_fixed(&self) -> bool {
         self.asked_tempo.is_some()
     }
+}
+
+/// The decimal that was asked for: 92.456, where the nearest `f32` is 92.45600128…
+fn as_typed(bpm: f32) -> f64 {
+    bpm.to_string().parse().unwrap_or(f64::from(bpm))
 }
 
 fn mean_emotion(request: &Request) -> Option<Emotion> {
@@ -114,4 +119,15 @@ fn draw(seed: u64) -> PriorDraws {
     let (meter, key, tempo, density) = (uniform(), uniform(), uniform(), uniform());
     instruments.fill_with(uniform);
     PriorDraws { meter, key, instruments, tempo, density }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_asked_tempo_has_the_digits_that_were_asked() {
+        assert_eq!(as_typed(92.456), 92.456);
+        assert_eq!(as_typed(120.0), 120.0);
+    }
 }
