@@ -23,7 +23,7 @@
 //! Valence (unpleasant … pleasant) and arousal (calm … excited) lie in [-1, 1].
 
 pub mod assets;
-pub mod compose;
+mod compose;
 pub mod continuation;
 mod error;
 mod families;
@@ -49,6 +49,7 @@ pub use affetto_score::{Instrument, Key, Mode, Score};
 pub use affetto_engine::Precision;
 
 pub use assets::Assets;
+pub use compose::Ablation;
 pub use continuation::Continuation;
 pub use error::{Error, Result};
 pub use families::Family;

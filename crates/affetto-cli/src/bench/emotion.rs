@@ -5,8 +5,7 @@
 
 mod judges;
 
-use affetto::compose::Ablation;
-use affetto::{Emotion, EmotionCurve, Instrument, Key, Mode, Prompt, Studio};
+use affetto::{Ablation, Emotion, EmotionCurve, Instrument, Key, Mode, Prompt, Studio};
 use affetto_judge::stats;
 use serde::Serialize;
 
