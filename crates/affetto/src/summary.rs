@@ -1,6 +1,7 @@
 //! What was asked for and what was made, in words and numbers.
 
 use affetto_control::EmotionCurve;
+use affetto_score::Score;
 use serde::Serialize;
 
 use crate::families::Family;
@@ -62,8 +63,11 @@ pub struct TakeSummary {
 /// What there is to say of a take of notes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NotesSummary {
-    /// Quarter notes per minute.
+    /// Quarter notes per minute, in the first bar.
     pub tempo_bpm: f32,
+    /// The slowest and the fastest tempo, where it changes: a curve's tempo follows the feeling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tempo_range_bpm: Option<(f32, f32)>,
     /// Key, such as `F# minor`.
     pub key: String,
     /// Meter, such as `6/8`.
@@ -74,6 +78,15 @@ pub struct NotesSummary {
     pub density: f32,
     /// Number of notes.
     pub note_count: usize,
+}
+
+impl NotesSummary {
+    /// The slowest and the fastest tempo of a score; none where there is but one.
+    pub(crate) fn tempo_range(score: &Score) -> Option<(f32, f32)> {
+        let bpms = score.tempos.iter().map(|tempo| tempo.bpm as f32);
+        let (slowest, fastest) = (bpms.clone().reduce(f32::min)?, bpms.reduce(f32::max)?);
+        (slowest < fastest).then_some((slowest, fastest))
+    }
 }
 
 /// What there is to say of a take of codes.
@@ -123,5 +136,22 @@ impl Asked {
             notes: None,
             codes: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use affetto_score::TempoChange;
+
+    use super::*;
+
+    #[test]
+    fn a_range_of_tempos_is_told_where_there_is_one() {
+        let range = |bpms: &[f64]| {
+            let tempos = bpms.iter().zip(0..).map(|(&bpm, bar)| TempoChange { tick: bar * 1920, bpm }).collect();
+            NotesSummary::tempo_range(&Score { tempos, ..Score::default() })
+        };
+        assert_eq!(range(&[72.0]), None);
+        assert_eq!(range(&[90.0, 143.0, 57.0]), Some((57.0, 143.0)));
     }
 }

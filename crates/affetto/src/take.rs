@@ -34,6 +34,7 @@ impl Take {
     pub(crate) fn of_notes(composition: Composition, asked: Asked, sound: Arc<Sound>) -> Take {
         let notes = NotesSummary {
             tempo_bpm: composition.tempo_bpm,
+            tempo_range_bpm: NotesSummary::tempo_range(&composition.score),
             key: composition.key.to_string(),
             meter: meter_name(composition.meter),
             instruments: composition.instruments.iter().map(|&i| i.name().to_owned()).collect(),

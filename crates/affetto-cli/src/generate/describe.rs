@@ -8,7 +8,10 @@ pub fn describe(take: &Take, files: &[String], seconds_taken: f64) -> String {
     let mut rows = Vec::new();
     if let Some(notes) = &s.notes {
         let length = short(s.duration_seconds);
-        let tempo = short(f64::from(notes.tempo_bpm));
+        let tempo = match notes.tempo_range_bpm {
+            Some((slowest, fastest)) => format!("{} to {}", short(f64::from(slowest)), short(f64::from(fastest))),
+            None => short(f64::from(notes.tempo_bpm)),
+        };
         rows.push(("feeling", feeling(s)));
         rows.push(("music", format!("{}, {}, {tempo} BPM, {length} s", notes.key, notes.meter)));
         rows.push(("plays", format!("{}; {} notes", notes.instruments.join(", "), notes.note_count)));
