@@ -53,7 +53,7 @@ fn controls_outside_their_ranges() {
     refused(2, &["--key", "H"], &["key", "\"H\"", "Am"]);
     refused(2, &["--meter", "7/8"], &["meter", "6/8"]);
     refused(2, &["--instruments", "piano,strigns"], &["strigns", "strings"]);
-    refused(2, &["--density", "0"], &["density is 0", "0.1"]);
+    refused(2, &["--density", "0"], &["density is 0", "0.25"]);
     refused(2, &["--guidance", "-1"], &["guidance is -1"]);
     refused(2, &["--temperature", "0"], &["temperature is 0"]);
     refused(2, &["--top-p", "2"], &["top-p is 2"]);

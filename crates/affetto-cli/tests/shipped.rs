@@ -94,8 +94,9 @@ fn density_tempo_meter_key_and_instruments_are_heard() {
         let args: Vec<&str> = args.split('|').chain([density]).collect();
         mean(&takes(&desk, &args), |s| onsets(s, 15.0, 0.0, 1.0))
     };
-    let (sparse, dense) = (speed("0.5"), speed("12"));
-    assert!(dense > 1.25 * sparse, "{sparse} onsets a second at density 0.5, {dense} at 12");
+    let made = ["0.5", "1.5", "4", "16"].map(speed);
+    assert!(made[0] < 0.6 * made[1] && made[1] < 0.6 * made[2], "{made:?} onsets a second at densities 0.5, 1.5, 4");
+    assert!(made[3] > 0.8 * made[2], "{made:?}: what lies beyond sixteenths does not turn back");
 
     let fixed = ["music", "--duration", "15", "--tempo", "91.5", "--meter", "6/8", "--key", "Db"];
     let made = takes(&desk, &[&fixed[..], &["--instruments", "flute,cello"]].concat());

@@ -10,6 +10,7 @@ mod instruments;
 mod key_names;
 pub mod midi;
 pub mod musicxml;
+mod range;
 pub mod score;
 pub mod synth;
 

@@ -22,7 +22,7 @@ pub const DEFAULT_DURATION_SECONDS: f64 = 30.0;
 /// Tempos that can be asked for, in quarter notes per minute.
 pub const TEMPO_RANGE: RangeInclusive<f32> = 30.0..=300.0;
 /// Densities that can be asked for, in distinct onsets per second.
-pub const DENSITY_RANGE: RangeInclusive<f32> = 0.1..=24.0;
+pub const DENSITY_RANGE: RangeInclusive<f32> = 0.25..=16.0;
 /// The most instruments that can be asked for.
 pub const MAX_INSTRUMENTS: usize = affetto_control::conditions::MAX_INSTRUMENTS;
 /// The longest prompt that is accepted, in bytes. The model hears its first 24 word pieces.
@@ -131,7 +131,7 @@ impl Prompt {
         self
     }
 
-    /// Distinct onsets per second, in [`DENSITY_RANGE`].
+    /// Distinct onsets per second, in [`DENSITY_RANGE`]; never more than sixteenths at the take's tempo.
     pub fn density(mut self, onsets_per_second: f32) -> Prompt {
         self.density = Some(onsets_per_second);
         self
@@ -313,7 +313,7 @@ mod tests {
         assert!(message(Prompt::new("x").duration_seconds(36000.0)).contains("3600 seconds (one hour)"));
         assert!(message(Prompt::new("x").duration_seconds(f64::NAN)).contains("duration"));
         assert!(message(Prompt::new("x").tempo_bpm(1000.0)).contains("30 to 300 quarter notes"));
-        assert!(message(Prompt::new("x").density(0.0)).contains("0.1 to 24"));
+        assert!(message(Prompt::new("x").density(0.0)).contains("0.25 to 16"));
         assert!(message(Prompt::new("x").guidance(f32::INFINITY)).contains("guidance"));
         assert!(message(Prompt::new("x").temperature(0.0)).contains("temperature"));
         assert!(message(Prompt::new("x").top_p(1.5)).contains("top-p is 1.5"));

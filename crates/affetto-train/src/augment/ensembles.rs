@@ -1,6 +1,8 @@
 //! Who plays: named groups of General MIDI programs, one list for each role, and comfortable ranges.
 //! Only programs of the shipped SoundFont are used.
 
+use affetto_score::Instrument;
+
 /// A group of instruments.
 #[derive(Clone, Copy, Debug)]
 pub struct Ensemble {
@@ -279,43 +281,8 @@ pub const SOLOISTS: [u8; 22] = [0, 0, 0, 0, 0, 0, 40, 40, 73, 73, 74, 71, 68, 24
 
 /// Comfortable range of a program, low and high.
 pub fn range(program: u8) -> (i32, i32) {
-    match program {
-        6 => (36, 89),
-        8 => (60, 100),
-        9 => (72, 103),
-        10 => (60, 100),
-        11 => (50, 89),
-        12 => (43, 96),
-        21 => (46, 93),
-        24 | 25 => (40, 84),
-        27 | 29 | 30 => (40, 86),
-        32 | 33 => (28, 55),
-        38 => (28, 60),
-        40 => (55, 98),
-        41 => (48, 84),
-        42 => (36, 72),
-        43 => (28, 58),
-        44 | 48 | 49 => (36, 96),
-        45 => (36, 88),
-        46 => (28, 100),
-        47 => (38, 57),
-        52 => (43, 84),
-        56 => (54, 84),
-        57 => (40, 72),
-        58 => (28, 60),
-        60 => (41, 77),
-        61 => (43, 84),
-        65 => (49, 81),
-        68 => (58, 88),
-        70 => (34, 70),
-        71 => (50, 88),
-        72 => (74, 103),
-        73 => (60, 96),
-        74 => (65, 98),
-        75 => (60, 96),
-        80 | 81 => (40, 96),
-        _ => (24, 103),
-    }
+    let range = Instrument(program).comfortable_range();
+    (i32::from(*range.start()), i32::from(*range.end()))
 }
 
 /// What a person calls a program.

@@ -93,7 +93,7 @@ pub fn plan(
             start_seconds,
             tempo_bpm,
             emotion,
-            density: movement.density(emotion, tempo_bpm),
+            density: movement.density(emotion, tempo_bpm).map(|density| density.min(fastest(tempo_bpm))),
             closing: CLOSING_FAR,
         });
         start_seconds += bar_quarters * 60.0 / tempo_bpm;
@@ -130,6 +130,11 @@ fn close(bars: &mut Vec<PlannedBar>, notes_end: f64, bar_steps: u32) -> u32 {
         bar.closing = left as u8;
     }
     end_step
+}
+
+/// Onsets per second of unbroken sixteenths: beyond them the model has learned nothing.
+fn fastest(tempo_bpm: f64) -> f32 {
+    (tempo_bpm / 60.0 * 4.0) as f32
 }
 
 /// Factor on the tempo that makes bars of `bar_seconds` fill `seconds` exactly, if a small one does; else 1.

@@ -6,19 +6,22 @@
 use affetto_models::decoder::Progress;
 use affetto_score::Instrument;
 use affetto_score::codec::{
-    BAR, DRUM_PITCH_OFFSET, DURATION, END_OF_PIECE, INSTRUMENT, PITCH, POSITION, Row, VELOCITY, duration_steps,
+    BAR, DRUM_PITCH_OFFSET, DURATION, END_OF_PIECE, INSTRUMENT, PITCH, POSITION, Row, STEPS_PER_QUARTER, VELOCITY,
+    duration_steps,
 };
 
 use super::plan::Plan;
 
 /// Most notes that start together.
 const MAX_CHORD: usize = 14;
-/// Most bars advanced at once: longer silences are never wanted.
-const MAX_ADVANCE: usize = 2;
+/// Most bars advanced at once: no bar is without an onset.
+const MAX_ADVANCE: usize = 1;
+/// Grid steps by which a take has begun: one quarter.
+const FIRST_ONSET_STEPS: u32 = STEPS_PER_QUARTER;
+/// Semitones beyond an instrument's comfortable range that are still written for it.
+const BEYOND_RANGE: u16 = 3;
 /// Keys of the General MIDI drum kit that sound.
 const DRUM_KEYS: std::ops::RangeInclusive<u16> = 35..=81;
-/// Keys of the piano, the widest range that pitched instruments are asked for.
-const PITCHED_KEYS: std::ops::RangeInclusive<u16> = 21..=108;
 
 /// The rules of one take.
 #[derive(Clone, Debug)]
@@ -123,8 +126,8 @@ impl Rules {
             .and_then(|first| position(first).filter(|p| (first..row).all(|r| position(r) == Some(*p))));
         for (t, ok) in allowed.iter_mut().enumerate() {
             *ok = (t as u32) < self.bar_steps && crowded != Some(t as u32);
-            // The first note must fit before the end.
-            *ok &= row > 0 || (t as u32) < self.end_step;
+            // The first note comes at once, and fits before the end.
+            *ok &= row > 0 || (t as u32) < self.end_step.min(FIRST_ONSET_STEPS);
         }
     }
 
@@ -165,9 +168,11 @@ fn same_onset(current: Placed, before: Placed) -> bool {
 
 fn pitches(current: Placed, before: Option<Placed>, allowed: &mut [bool]) {
     let drums = current.row[INSTRUMENT] == u16::from(Instrument::DRUMS.0);
+    let range = Instrument(current.row[INSTRUMENT] as u8).comfortable_range();
+    let (low, high) = (u16::from(*range.start()) - BEYOND_RANGE, u16::from(*range.end()) + BEYOND_RANGE);
     let playable = |t: u16| match drums {
         true => t >= DRUM_PITCH_OFFSET && DRUM_KEYS.contains(&(t - DRUM_PITCH_OFFSET)),
-        false => PITCHED_KEYS.contains(&t),
+        false => (low..=high).contains(&t),
     };
     let above = before
         .filter(|b| same_onset(current, *b) && b.row[INSTRUMENT] == current.row[INSTRUMENT])
