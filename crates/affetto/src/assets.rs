@@ -2,6 +2,7 @@
 //! repository's `assets/`.
 
 use std::borrow::Cow;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use affetto_engine::Checkpoint;
@@ -27,6 +28,11 @@ pub const LEXICON: &str = "lexicon/lexicon.csv";
 /// The head that reads the feeling of a sentence.
 pub const WORDS_HEAD: &str = "words-emotion/head.safetensors";
 
+/// The largest file that is read as a whole: SoundFonts are large, tensors are mapped.
+const MAX_BYTES: u64 = 1 << 30;
+/// The largest text: a lexicon, a vocabulary.
+const MAX_TEXT_BYTES: u64 = 64 << 20;
+
 #[allow(missing_docs)]
 mod bundled {
     include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
@@ -46,7 +52,7 @@ impl Assets {
     /// The folder that [`ASSETS_VARIABLE`] names, or else the files in the binary.
     ///
     /// # Errors
-    /// [`Error::AssetFolder`] when there is neither.
+    /// [`Error::NoAssets`] when there is neither, [`Error::AssetFolder`] when what the variable names is no folder.
     pub fn open_default() -> Result<Assets> {
         match std::env::var_os(ASSETS_VARIABLE).filter(|value| !value.is_empty()) {
             Some(folder) => Assets::open(Path::new(&folder)),
@@ -82,7 +88,7 @@ impl Assets {
         let Some(folder) = &self.folder else {
             return find_bundled(name).map(Cow::Borrowed).ok_or_else(|| self.missing(name));
         };
-        match std::fs::read(folder.join(name)) {
+        match read_file(&folder.join(name), MAX_BYTES) {
             Ok(bytes) => Ok(Cow::Owned(bytes)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(self.missing(name)),
             Err(source) => Err(Error::AssetUnreadable { name: self.path_of(name), source }),
@@ -94,6 +100,11 @@ impl Assets {
     /// # Errors
     /// As [`Assets::read`]; [`Error::AssetBroken`] when it is not UTF-8.
     pub fn read_text(&self, name: &str) -> Result<String> {
+        if self.size(name).is_some_and(|size| size > MAX_TEXT_BYTES) {
+            return Err(
+                self.broken(name, format_args!("larger than {} MB, which no such text is", MAX_TEXT_BYTES >> 20))
+            );
+        }
         String::from_utf8(self.read(name)?.into_owned()).map_err(|_| self.broken(name, "it is not UTF-8 text"))
     }
 
@@ -159,6 +170,22 @@ fn find_bundled(name: &str) -> Option<&'static [u8]> {
     files.binary_search_by_key(&name, |(known, _)| known).ok().map(|i| files[i].1)
 }
 
+/// The bytes of a file of at most `max` bytes. Only a file has a size to rely on: a device or a pipe may never end.
+fn read_file(path: &Path, max: u64) -> std::io::Result<Vec<u8>> {
+    let other = |what: String| Err(std::io::Error::new(std::io::ErrorKind::InvalidData, what));
+    let size = match std::fs::metadata(path)? {
+        found if !found.is_file() => return other("not a file".into()),
+        found => found.len(),
+    };
+    if size > max {
+        return other(format!("larger than {} MB", max >> 20));
+    }
+    let mut bytes = Vec::with_capacity(size as usize);
+    // It may grow meanwhile.
+    std::fs::File::open(path)?.take(max).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 fn list_folder(folder: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -168,6 +195,32 @@ fn list_folder(folder: &Path, prefix: &str, depth: usize, names: &mut Vec<String
             true if depth > 1 => list_folder(&entry.path(), &format!("{name}/"), depth - 1, names),
             true => {}
             false => names.push(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_or_never_ends_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let assets = Assets::open(folder.path()).unwrap();
+        // Holes: they take no room on the disk.
+        let sized =
+            |name: &str, size: u64| std::fs::File::create(folder.path().join(name)).unwrap().set_len(size).unwrap();
+        sized("text", MAX_TEXT_BYTES + 1);
+        assert!(assets.read_text("text").unwrap_err().to_string().contains("larger than 64 MB"));
+        sized("font", MAX_BYTES + 1);
+        assert!(assets.read("font").unwrap_err().to_string().contains("larger than 1024 MB"));
+        sized("small", 3);
+        assert_eq!(*assets.read("small").unwrap(), [0; 3]);
+        assert!(matches!(assets.read("none"), Err(Error::AssetMissing { .. })));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("/dev/zero", folder.path().join("zero")).unwrap();
+            assert!(assets.read_text("zero").unwrap_err().to_string().contains("not a file"));
         }
     }
 }

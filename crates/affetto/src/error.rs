@@ -22,7 +22,7 @@ pub enum Error {
     /// Neither a point, nor a curve, nor a word of the lexicon.
     #[error("emotion: {0}")]
     Emotion(#[from] affetto_control::LexiconError),
-    /// No feeling can be read where none was built in and no folder was named.
+    /// There are no models: none were built into the program, and no folder was named.
     #[error("this build carries no models; name their folder with --assets DIR or AFFETTO_ASSETS")]
     NoAssets,
     /// An asset folder that is not one.
@@ -60,7 +60,7 @@ pub enum Error {
     #[error("rendering failed: {0}")]
     Render(Box<dyn std::error::Error + Send + Sync>),
     /// A path whose extension names no format.
-    #[error("{}: {found}; end its name in .wav, .flac, .mid, .musicxml or .json", path.display())]
+    #[error("{}: {found}; give a name that ends in .wav, .flac, .mid, .musicxml or .json", path.display())]
     Extension {
         /// The path.
         path: PathBuf,
@@ -79,8 +79,8 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A file that cannot be written.
-    #[error("{}: {reason}; nothing was written", path.display())]
+    /// A file that cannot be written. Of the take it belongs to, no file is; takes saved before stay.
+    #[error("{}: {reason}; nothing of this take was written", path.display())]
     Write {
         /// The file.
         path: PathBuf,

@@ -38,7 +38,11 @@ impl Format {
             Some("musicxml" | "xml") => Ok(Format::MusicXml),
             Some("json") => Ok(Format::Json),
             Some(other) => Err(Error::Extension { path: path.to_owned(), found: format!("unknown format .{other}") }),
-            None => Err(Error::Extension { path: path.to_owned(), found: "no extension".into() }),
+            None => {
+                let dotted = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+                let found = if dotted { "a dot with no name before it" } else { "no extension" };
+                Err(Error::Extension { path: path.to_owned(), found: found.into() })
+            }
         }
     }
 
@@ -144,5 +148,19 @@ fn io_error(error: Error) -> io::Error {
     match error {
         Error::Stream(error) => error,
         other => io::Error::other(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_no_format_is_told_why() {
+        let said = |name: &str| Format::of(Path::new(name)).unwrap_err().to_string();
+        assert!(said("a.mp3").contains("unknown format .mp3"));
+        assert!(said("folder/a").contains("no extension"));
+        assert!(said("folder/.wav").contains("a dot with no name before it; give a name that ends in .wav"));
+        assert_eq!(Format::of(Path::new("..WAV")).unwrap(), Format::Wav);
     }
 }

@@ -202,8 +202,16 @@ impl Studio {
     /// # Errors
     /// As [`Studio::generate`].
     pub fn stream(&mut self, prompt: &Prompt) -> Result<TakeStream> {
+        self.stream_with(prompt, &mut |_| {})
+    }
+
+    /// As [`Studio::stream`]; `progress` hears the share done, 0 to 1, of what comes before the first sound: all notes.
+    ///
+    /// # Errors
+    /// As [`Studio::generate`].
+    pub fn stream_with(&mut self, prompt: &Prompt, progress: &mut dyn FnMut(f32)) -> Result<TakeStream> {
         match &mut self.models {
-            Models::Score(studio) => TakeStream::of_notes(studio.generate(prompt, &mut |_| {})?),
+            Models::Score(studio) => TakeStream::of_notes(studio.generate(prompt, progress)?),
             Models::MusicGen(studio) => Ok(TakeStream::of_codes(studio.stream(prompt)?)),
         }
     }
