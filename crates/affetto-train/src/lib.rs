@@ -9,6 +9,7 @@ pub mod error;
 pub mod labelled;
 #[cfg(feature = "burn")]
 pub mod learn;
+pub mod model_file;
 pub mod predictor;
 pub mod predictor_sound;
 pub mod reference;

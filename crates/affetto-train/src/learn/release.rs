@@ -8,7 +8,6 @@ use affetto_engine::Checkpoint;
 use affetto_models::decoder::DecoderConfig;
 use affetto_score::codec::STREAMS;
 use burn::tensor::Device;
-use serde::{Deserialize, Serialize};
 
 use super::checkpoint;
 use super::export::{self, NamedTensor, Storage};
@@ -19,22 +18,10 @@ use super::trainer::optimizer;
 use crate::config::TrainConfig;
 use crate::corpora::Split;
 use crate::error::TrainError;
+use crate::model_file::ModelFile;
 
 /// The prior's weights within a run's folder.
 pub const PRIOR_FILE: &str = "prior.safetensors";
-
-/// The score model's configuration file: what it is called, its sizes, and how it is best used.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelFile {
-    /// Name of the model.
-    pub name: String,
-    /// Licences of what it is made of, one line each.
-    pub licences: Vec<String>,
-    /// Sizes of the decoder.
-    pub decoder: DecoderConfig,
-    /// Settings chosen on the development judges, kept as they are found.
-    pub generation: serde_json::Value,
-}
 
 /// Trains the attribute prior on a run's corpora and writes it into the run's folder.
 ///
@@ -54,8 +41,10 @@ pub fn run_prior(run: &ScoreRun, windows_seen: usize, epochs: usize) -> Result<(
 /// name, licences and generation settings of a `config.json` that is there already are kept.
 ///
 /// # Errors
-/// A run without checkpoint or prior, or files that can't be written.
+/// A run without checkpoint or prior, a `config.json` that can't be read, or files that can't be written; what was in
+/// `out` then stays.
 pub fn release(run: &ScoreRun, out: &Path) -> Result<(), TrainError> {
+    let before = ModelFile::read(out)?;
     let config = TrainConfig::read(&run.config)?;
     let device = Device::default();
     let network = Network::new(&config.model, &device);
@@ -69,45 +58,16 @@ pub fn release(run: &ScoreRun, out: &Path) -> Result<(), TrainError> {
     std::fs::create_dir_all(out).map_err(|source| TrainError::Write { path: out.into(), source })?;
     let trained = format!("{} steps, {} notes", state.step, state.notes);
     let metadata = HashMap::from([("trained".to_owned(), trained)]);
-    export::write(&out.join("model.safetensors"), &tensors, Storage::Int8, metadata)?;
-
-    let path = out.join("config.json");
-    let before = std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<ModelFile>(&text).ok());
-    let file = ModelFile {
-        name: before.as_ref().map_or_else(|| "affetto-score".to_owned(), |b| b.name.clone()),
-        licences: before.as_ref().map_or_else(licences, |b| b.licences.clone()),
-        decoder: DecoderConfig {
-            vocab_sizes: config.model.vocab_sizes.clone(),
-            delays: (0..STREAMS).collect(),
-            hidden_size: config.model.hidden_size,
-            num_hidden_layers: config.model.num_hidden_layers,
-            num_attention_heads: config.model.num_attention_heads,
-            ffn_dim: config.model.ffn_dim,
-            max_window: config.model.window + STREAMS - 1,
-        },
-        generation: before.map_or_else(default_generation, |b| b.generation),
+    let decoder = DecoderConfig {
+        vocab_sizes: config.model.vocab_sizes.clone(),
+        delays: (0..STREAMS).collect(),
+        hidden_size: config.model.hidden_size,
+        num_hidden_layers: config.model.num_hidden_layers,
+        num_attention_heads: config.model.num_attention_heads,
+        ffn_dim: config.model.ffn_dim,
+        max_window: config.model.window + STREAMS - 1,
     };
-    let json = serde_json::to_string_pretty(&file).expect("a model file is plain data");
-    std::fs::write(&path, json + "\n").map_err(|source| TrainError::Write { path, source })
-}
-
-/// What a take's summary says of the default model.
-fn licences() -> Vec<String> {
-    [
-        "score model: MIT OR Apache-2.0; learned in part from arrangements of commercial songs (assets/score/README.md)",
-        "text encoder: all-MiniLM-L6-v2, Apache-2.0",
-        "SoundFont: FluidR3, MIT",
-    ]
-    .map(str::to_owned)
-    .to_vec()
-}
-
-fn default_generation() -> serde_json::Value {
-    serde_json::json!({
-        "guidance": 2.0, "guidance_shares": [0.3, 0.3, 0.5, 1.0, 1.0, 1.0], "guided": { "key": true, "density": true },
-        "temperature": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95], "top_k": 0, "top_p": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95],
-        "prior_guidance": 1.5, "prior_temperature": [0.9, 0.9, 0.9, 0.9, 0.9], "feeling": [[1.0, 0.0], [0.0, 1.0]],
-    })
+    ModelFile::after(before, decoder).write_with(out, |path| export::write(path, &tensors, Storage::Int8, metadata))
 }
 
 fn read_prior(path: &Path) -> Result<Vec<NamedTensor>, TrainError> {
