@@ -22,6 +22,9 @@ const GRID: [f32; 5] = [-0.8, -0.4, 0.0, 0.4, 0.8];
 const TAKE_SECONDS: f64 = 20.0;
 /// Seconds of a take along a curve, and of the windows it is heard in.
 const CURVE_SECONDS: (f64, f64) = (60.0, 5.0);
+/// Seeds of the first curve and the first pair, counted from that of the grid's first take: takes of their own.
+const CURVES_SEED: u64 = 7000;
+const PAIRS_SEED: u64 = 9000;
 /// The words of every take: they say nothing about feeling.
 const WORDS: &str = "instrumental music";
 /// Names of the judges.
@@ -85,11 +88,11 @@ pub fn run(args: &EmotionArgs) -> Result<(), Failure> {
     }
     let curves = match args.curves {
         0 => None,
-        count => Some(curves(&mut studio, &judges, usize::from(count), &mut progress)?),
+        _ => Some(curves(&mut studio, &judges, args, &mut progress)?),
     };
     let pairs = match args.pairs {
         0 => None,
-        count => Some(pairs(&mut studio, &judges, usize::from(count), &mut progress)?),
+        _ => Some(pairs(&mut studio, &judges, args, &mut progress)?),
     };
     progress.finish();
     if args.json {
@@ -114,6 +117,15 @@ struct GridTake {
     heard: [Heard; 2],
 }
 
+/// What is asked of every take of every part: the words, the guidance, and a seed counted from the first.
+fn prompt(args: &EmotionArgs, seed: u64) -> Prompt {
+    let prompt = Prompt::new(WORDS).seed(u64::from(args.first_seed) + seed);
+    match args.guidance {
+        Some(guidance) => prompt.guidance(guidance),
+        None => prompt,
+    }
+}
+
 fn grid(
     studio: &mut Studio,
     judges: &Judges,
@@ -129,17 +141,13 @@ fn grid(
         for k in 0..seeds {
             progress.show(row, (i as f32 + k as f32 / seeds as f32) / cells.len() as f32);
             let emotion = Emotion { valence: *valence, arousal: *arousal };
-            let seed = u64::from(args.first_seed) + i as u64 * seeds + k;
-            let mut prompt =
-                Prompt::new(WORDS).emotion(emotion).duration_seconds(TAKE_SECONDS).seed(seed).ablation(ablation);
-            if let Some(guidance) = args.guidance {
-                prompt = prompt.guidance(guidance);
-            }
+            let seed = i as u64 * seeds + k;
+            let prompt = prompt(args, seed).emotion(emotion).duration_seconds(TAKE_SECONDS).ablation(ablation);
             let take = studio.generate(&prompt)?;
             let score = take.score().ok_or_else(no_notes)?;
             out.push(GridTake {
                 row,
-                seed,
+                seed: take.seed(),
                 asked: emotion,
                 tempo_bpm: score.tempos.first().map_or(0.0, |t| t.bpm as f32),
                 key: score.keys.first().map(|k| k.key),
@@ -173,19 +181,28 @@ fn line(row: &'static str, name: &'static str, judge: usize, takes: &[GridTake])
     }
 }
 
-/// Rising and falling arousal by turns, at both valences; the correlation within each take.
-fn curves(studio: &mut Studio, judges: &Judges, count: usize, progress: &mut Progress) -> Result<Curves, Failure> {
+/// Rising and falling arousal by turns, at both valences.
+fn along_curve(args: &EmotionArgs, i: usize) -> Result<(EmotionCurve, Prompt), Failure> {
+    let (from, to) = if i % 2 == 0 { (-0.8, 0.8) } else { (0.8, -0.8) };
+    let valence = if (i / 2) % 2 == 0 { 0.5 } else { -0.5 };
+    let points = vec![(0.0, Emotion { valence, arousal: from }), (CURVE_SECONDS.0, Emotion { valence, arousal: to })];
+    let curve = EmotionCurve::new(points).map_err(|e| Failure::failed(e.to_string()))?;
+    let prompt = prompt(args, CURVES_SEED + i as u64).emotion(curve.clone()).duration_seconds(CURVE_SECONDS.0);
+    Ok((curve, prompt))
+}
+
+/// The correlation within each take along a curve.
+fn curves(
+    studio: &mut Studio,
+    judges: &Judges,
+    args: &EmotionArgs,
+    progress: &mut Progress,
+) -> Result<Curves, Failure> {
+    let count = usize::from(args.curves);
     let mut by_judge: [Vec<f64>; 2] = Default::default();
     for i in 0..count {
         progress.show("curves", i as f32 / count as f32);
-        let (from, to) = if i % 2 == 0 { (-0.8, 0.8) } else { (0.8, -0.8) };
-        let valence = if (i / 2) % 2 == 0 { 0.5 } else { -0.5 };
-        let curve = EmotionCurve::new(vec![
-            (0.0, Emotion { valence, arousal: from }),
-            (CURVE_SECONDS.0, Emotion { valence, arousal: to }),
-        ])
-        .map_err(|e| Failure::failed(e.to_string()))?;
-        let prompt = Prompt::new(WORDS).emotion(curve.clone()).duration_seconds(CURVE_SECONDS.0).seed(7000 + i as u64);
+        let (curve, prompt) = along_curve(args, i)?;
         let take = studio.generate(&prompt)?;
         for (judge, windows) in judges.hear_windows(&take, CURVE_SECONDS.1)?.into_iter().enumerate() {
             let asked: Vec<f64> = windows.iter().map(|(t, _)| f64::from(curve.at(*t).arousal)).collect();
@@ -200,40 +217,63 @@ fn curves(studio: &mut Studio, judges: &Judges, count: usize, progress: &mut Pro
     })
 }
 
+/// What the two takes of a pair share, and how far from neutral they feel, opposite ways.
+struct Pair {
+    number: usize,
+    instruments: Vec<Instrument>,
+    key: Key,
+    tempo: f32,
+    feeling: Emotion,
+}
+
+impl Pair {
+    fn of(i: usize) -> Pair {
+        let ensembles: [&[u8]; 4] = [&[0], &[0, 48], &[24, 32], &[40, 42, 48]];
+        Pair {
+            number: i,
+            instruments: ensembles[i % ensembles.len()].iter().map(|&p| Instrument(p)).collect(),
+            key: Key { tonic: (i * 5 % 12) as u8, mode: if i % 2 == 0 { Mode::Major } else { Mode::Minor } },
+            tempo: 80.0 + 5.0 * (i % 8) as f32,
+            feeling: Emotion { valence: 0.8, arousal: if (i / 2) % 2 == 0 { 0.8 } else { -0.8 } },
+        }
+    }
+
+    /// One of the two: `sign` is 1 or -1.
+    fn prompt(&self, args: &EmotionArgs, sign: f32) -> Prompt {
+        let Emotion { valence, arousal } = self.feeling;
+        prompt(args, PAIRS_SEED + self.number as u64)
+            .emotion(Emotion { valence: valence * sign, arousal: arousal * sign })
+            .duration_seconds(TAKE_SECONDS)
+            .instruments(self.instruments.clone())
+            .key(self.key)
+            .tempo_bpm(self.tempo)
+    }
+}
+
 /// Same words, instruments, key and tempo, opposite feelings.
-fn pairs(studio: &mut Studio, judges: &Judges, count: usize, progress: &mut Progress) -> Result<Pairs, Failure> {
-    let ensembles: [&[u8]; 4] = [&[0], &[0, 48], &[24, 32], &[40, 42, 48]];
+fn pairs(studio: &mut Studio, judges: &Judges, args: &EmotionArgs, progress: &mut Progress) -> Result<Pairs, Failure> {
+    let count = usize::from(args.pairs);
     let mut moved = [[0usize; 2]; 2];
     let mut kept = 0;
     for i in 0..count {
         progress.show("pairs", i as f32 / count as f32);
-        let instruments: Vec<Instrument> = ensembles[i % ensembles.len()].iter().map(|&p| Instrument(p)).collect();
-        let key = Key { tonic: (i * 5 % 12) as u8, mode: if i % 2 == 0 { Mode::Major } else { Mode::Minor } };
-        let tempo = 80.0 + 5.0 * (i % 8) as f32;
-        let (v, a) = if (i / 2) % 2 == 0 { (0.8, 0.8) } else { (0.8, -0.8) };
+        let pair = Pair::of(i);
         let mut heard = Vec::new();
         let mut as_asked = true;
         for sign in [1.0, -1.0] {
-            let prompt = Prompt::new(WORDS)
-                .emotion(Emotion { valence: v * sign, arousal: a * sign })
-                .duration_seconds(TAKE_SECONDS)
-                .instruments(instruments.clone())
-                .key(key)
-                .tempo_bpm(tempo)
-                .seed(9000 + i as u64);
-            let take = studio.generate(&prompt)?;
+            let take = studio.generate(&pair.prompt(args, sign))?;
             let score = take.score().ok_or_else(no_notes)?;
             as_asked &= score.tempos.len() == 1
-                && (score.tempos[0].bpm - f64::from(tempo)).abs() < 1e-6
-                && score.keys.first().is_some_and(|k| k.key == key)
-                && score.instruments().iter().all(|i| instruments.contains(i));
+                && (score.tempos[0].bpm - f64::from(pair.tempo)).abs() < 1e-6
+                && score.keys.first().is_some_and(|k| k.key == pair.key)
+                && score.instruments().iter().all(|i| pair.instruments.contains(i));
             heard.push(judges.hear(&take)?);
         }
         kept += usize::from(as_asked);
         for (judge, moved) in moved.iter_mut().enumerate() {
             let (first, second) = (heard[0][judge], heard[1][judge]);
-            moved[0] += usize::from((first.valence - second.valence) * f64::from(v) > 0.0);
-            moved[1] += usize::from((first.arousal - second.arousal) * f64::from(a) > 0.0);
+            moved[0] += usize::from((first.valence - second.valence) * f64::from(pair.feeling.valence) > 0.0);
+            moved[1] += usize::from((first.arousal - second.arousal) * f64::from(pair.feeling.arousal) > 0.0);
         }
     }
     let share = |n: usize| n as f64 / count.max(1) as f64;
@@ -277,4 +317,28 @@ fn print(args: &EmotionArgs, lines: &[Line], curves: Option<&Curves>, pairs: Opt
         ));
     }
     output::line(&notes.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{BenchCommand, Cli, Command};
+
+    #[test]
+    fn the_first_seed_and_the_guidance_are_those_of_every_part() {
+        let line = ["affetto", "bench", "emotion", "--guidance", "2.5", "--first-seed", "3"];
+        let Command::Bench(bench) = Cli::try_parse_from(line).unwrap().command else { panic!("no bench") };
+        let BenchCommand::Emotion(args) = bench.command else { panic!("another bench") };
+        let asked = |seed| Prompt::new(WORDS).guidance(2.5).seed(seed);
+        assert_eq!(prompt(&args, 0), asked(3));
+        let curve = along_curve(&args, 1).unwrap();
+        assert_eq!(curve.1, asked(7004).emotion(curve.0.clone()).duration_seconds(60.0));
+        assert!(curve.0.at(0.0).arousal > 0.0 && curve.0.at(60.0).arousal < 0.0);
+        let pair = Pair::of(2);
+        let fixed = asked(9005).duration_seconds(TAKE_SECONDS).instruments(pair.instruments.clone());
+        let feeling = Emotion { valence: -0.8, arousal: 0.8 };
+        assert_eq!(pair.prompt(&args, -1.0), fixed.key(pair.key).tempo_bpm(90.0).emotion(feeling));
+    }
 }
