@@ -61,7 +61,7 @@ pub struct GenerateArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Vec<PathBuf>,
     /// Replace files that are there
-    #[arg(long)]
+    #[arg(long, overrides_with = "force")]
     pub force: bool,
     /// Number of takes, of seeds SEED, SEED+1 …; -1, -2 … is put before the extension
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000), allow_hyphen_values = true)]
@@ -76,10 +76,10 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "FORMAT", default_value = "s16", hide_default_value = true)]
     pub sample_format: affetto::SampleFormat,
     /// Print one JSON object instead of the summary
-    #[arg(long)]
+    #[arg(long, overrides_with = "json")]
     pub json: bool,
     /// Print nothing but errors
-    #[arg(long, short)]
+    #[arg(long, short, overrides_with = "quiet")]
     pub quiet: bool,
     #[command(flatten)]
     pub assets: AssetArgs,

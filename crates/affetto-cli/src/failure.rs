@@ -19,7 +19,7 @@ pub enum Failure {
         /// What is wrong with what, and what to do.
         message: String,
     },
-    /// Nobody reads what we print (`affetto … | head`): no cause for complaint.
+    /// Nobody reads what we print (`affetto … | head`), and no file is missing: no cause for complaint.
     ReaderGone,
 }
 
@@ -32,6 +32,16 @@ impl Failure {
     /// A request that could not be carried out.
     pub fn failed(message: impl Into<String>) -> Failure {
         Failure::Told { code: FAILURE, message: message.into() }
+    }
+
+    /// The same, and what was written before it came to that.
+    pub fn after(self, written: &[String]) -> Failure {
+        match self {
+            Failure::Told { code, message } if !written.is_empty() => {
+                Failure::Told { code, message: format!("{message}; written before: {}", written.join(", ")) }
+            }
+            other => other,
+        }
     }
 }
 

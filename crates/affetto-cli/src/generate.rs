@@ -4,7 +4,6 @@ mod describe;
 mod targets;
 
 use std::cell::RefCell;
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -19,7 +18,7 @@ use self::targets::Targets;
 use crate::args::{GenerateArgs, ModelArgs, SamplingArgs};
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::{memory, output, signals};
+use crate::{memory, output};
 
 /// Names by which `--model` means the model that ships.
 const SHIPPED: [&str; 2] = ["affetto-score", "score"];
@@ -44,6 +43,12 @@ struct Reports<'a> {
 
 /// Makes the takes.
 pub fn run(args: &GenerateArgs, started: Instant) -> Result<(), Failure> {
+    let mut written = Vec::new();
+    make(args, started, &mut written).map_err(|failure| failure.after(&written))
+}
+
+/// Makes the takes; `written` hears of each file that is there.
+fn make(args: &GenerateArgs, started: Instant, written: &mut Vec<String>) -> Result<(), Failure> {
     let family = args.model.family();
     let mut prompt = prompt_of(args, family)?;
     let source = Source::of(args, family)?;
@@ -60,18 +65,23 @@ pub fn run(args: &GenerateArgs, started: Instant) -> Result<(), Failure> {
 
     let progress = RefCell::new(Progress::new(args.quiet));
     let mut studio = source.open(args.sampling.threads.map_or(0, usize::from))?;
+    let mut composing = |share: f32| progress.borrow_mut().show("composing", share);
+    let mut out = output::Patient::default();
     if targets.stream {
-        let stream = studio.stream(&prompt.seed(seed))?;
-        let mut out = std::io::stdout().lock();
-        let take = stream
-            .write_wav(&mut out, args.sample_format, &mut |share| progress.borrow_mut().show("composing", share))?;
-        out.flush()?;
-        signals::held_back(|| take.save(&targets.files[0], &options))?;
+        // Where no file is asked for besides, nobody wants the rest once the reader is gone.
+        let files = &targets.files[0];
+        let stream = studio.stream_with(&prompt.seed(seed), &mut composing)?;
+        let take = match files.is_empty() {
+            true => stream.write_wav(&mut std::io::stdout().lock(), args.sample_format, &mut composing)?,
+            false => stream.write_wav(&mut out, args.sample_format, &mut composing)?,
+        };
+        take.save(files, &options)?;
+        written.extend(shown(files));
         progress.borrow_mut().finish();
         if !args.quiet {
-            output::note(&describe(&take, &shown(&targets.files[0]), started.elapsed().as_secs_f64()));
+            output::note(&describe(&take, written, started.elapsed().as_secs_f64()));
         }
-        return Ok(());
+        return out.finish();
     }
 
     let prompts: Vec<Prompt> = (0..u64::from(args.count)).map(|i| prompt.clone().seed(seed.wrapping_add(i))).collect();
@@ -80,25 +90,29 @@ pub fn run(args: &GenerateArgs, started: Instant) -> Result<(), Failure> {
     let mut done = |i: usize, take: Take| -> Result<(), Failure> {
         let files = &targets.files[i];
         progress.borrow_mut().show("rendering", 1.0);
-        signals::held_back(|| take.save(files, &options))?;
+        take.save(files, &options)?;
         progress.borrow_mut().finish();
         let seconds_taken = begun.elapsed().as_secs_f64();
         begun = Instant::now();
         let files = shown(files);
+        written.extend_from_slice(&files);
         if args.json {
             let (summary, timings) = (take.summary().clone(), take.timings());
             reports.push(Report { summary, files, seconds_taken, peak_memory_bytes: memory::peak_bytes(), timings });
         } else if !args.quiet {
-            output::line(&describe(&take, &files, seconds_taken))?;
+            out.line(&describe(&take, &files, seconds_taken));
         }
         Ok(())
     };
-    studio.generate_many(&prompts, &mut |share| progress.borrow_mut().show("composing", share), &mut done)?;
+    let made = studio.generate_many(&prompts, &mut composing, &mut done);
+    // Where a later take fails, those that are there are still told of.
     match reports.as_slice() {
-        _ if !args.json => Ok(()),
-        [one] => output::json(one),
-        takes => output::json(&Reports { takes }),
+        [] => {}
+        [one] if args.count == 1 => out.line(&output::to_json(one)?),
+        takes => out.line(&output::to_json(&Reports { takes })?),
     }
+    made?;
+    out.finish()
 }
 
 /// Paths as they are printed.

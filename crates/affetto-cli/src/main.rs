@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod failure;
 mod generate;
+mod input;
 mod memory;
 mod models;
 mod output;
@@ -22,7 +23,7 @@ use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    signals::install();
+    let _watch = signals::install();
     let done = match Cli::try_parse() {
         Ok(cli) => run(cli, started),
         Err(error) => failure::from_clap(&error),

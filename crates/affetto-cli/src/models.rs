@@ -6,7 +6,7 @@ mod pull;
 use affetto::Assets;
 use serde::Serialize;
 
-use crate::args::{ModelsArgs, ModelsCommand};
+use crate::args::{AssetArgs, ModelsArgs, ModelsCommand};
 use crate::failure::Failure;
 use crate::output;
 
@@ -27,18 +27,26 @@ struct Model {
 pub fn run(args: &ModelsArgs) -> Result<(), Failure> {
     match &args.command {
         ModelsCommand::List { json, assets } => list(&assets.open()?, *json),
-        ModelsCommand::Info { name, tensors, json, assets } => match is_folder(name) {
-            true => codes::info(name, *tensors, *json),
-            false => info(&assets.open()?, name, *json),
+        ModelsCommand::Info { name, tensors, json, assets } => match shipped(name, assets)? {
+            None => codes::info(name, *tensors, *json),
+            Some(assets) => info(&assets, name, *json),
         },
         ModelsCommand::Quantize(args) => codes::quantize(args),
         ModelsCommand::Pull(args) => pull::run(args),
     }
 }
 
-/// Whether a name is that of a folder or of a model in a cache, not of one that ships.
-fn is_folder(name: &str) -> bool {
-    name.contains(['/', '\\']) || std::path::Path::new(name).exists()
+/// The models that ship, where a name is one of theirs or nothing else that is there; none where it is that of a folder
+/// or of a model in a cache. A folder called as one that ships is meant by `./score`.
+fn shipped(name: &str, assets: &AssetArgs) -> Result<Option<Assets>, Failure> {
+    let in_a_folder = name.contains(['/', '\\']);
+    let here = in_a_folder || std::path::Path::new(name).exists();
+    match assets.open() {
+        _ if in_a_folder => Ok(None),
+        Ok(assets) if !here || names(&assets).iter().any(|known| known == name) => Ok(Some(assets)),
+        Err(error) if !here => Err(error.into()),
+        _ => Ok(None),
+    }
 }
 
 fn list(assets: &Assets, json: bool) -> Result<(), Failure> {

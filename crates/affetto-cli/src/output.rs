@@ -17,9 +17,69 @@ pub fn bytes(result: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Standard output for a command that has files to write as well: where it fails, the files shall still be made, so it
+/// swallows what is printed from then on and keeps the error for the end.
+#[derive(Default)]
+pub struct Patient {
+    error: Option<std::io::Error>,
+}
+
+impl Patient {
+    /// Prints one line of result.
+    pub fn line(&mut self, text: &str) {
+        // The error is kept.
+        let _ = self.write_all(format!("{text}\n").as_bytes()).and_then(|()| self.flush());
+    }
+
+    /// What became of it all.
+    ///
+    /// # Errors
+    /// The first error there was.
+    pub fn finish(self) -> Result<(), Failure> {
+        self.error.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn keep<T>(&mut self, done: std::io::Result<T>, instead: T) -> std::io::Result<T> {
+        match done {
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
+                self.error = Some(error);
+                Ok(instead)
+            }
+            other => other,
+        }
+    }
+}
+
+impl Write for Patient {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self.error {
+            Some(_) => Ok(bytes.len()),
+            None => {
+                let done = std::io::stdout().write(bytes);
+                self.keep(done, bytes.len())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self.error {
+            Some(_) => Ok(()),
+            None => {
+                let done = std::io::stdout().flush();
+                self.keep(done, ())
+            }
+        }
+    }
+}
+
 /// Prints a result as one line of JSON.
 pub fn json(result: &impl serde::Serialize) -> Result<(), Failure> {
-    line(&serde_json::to_string(result).map_err(|error| Failure::failed(format!("--json: {error}")))?)
+    line(&to_json(result)?)
+}
+
+/// A result as one line of JSON.
+pub fn to_json(result: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string(result).map_err(|error| Failure::failed(format!("--json: {error}")))
 }
 
 /// Tells the person something beside the result.

@@ -1,58 +1,61 @@
-//! Signals: a file-size limit becomes an ordinary write error, and an interruption waits until files are whole.
+//! Signals: a file-size limit becomes an ordinary write error, and an interruption ends the process at once, but never
+//! between the files of a take, and leaves no temporary file behind.
 
 #[cfg(unix)]
 mod unix {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{Arc, OnceLock};
+    use std::time::Duration;
 
+    use affetto::whole::discard_unfinished;
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+    use signal_hook::iterator::Signals;
+    use signal_hook::{flag, low_level};
 
     const ENDING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+    /// How long the main thread leaves the last word to the thread of signals.
+    const PATIENCE: Duration = Duration::from_secs(5);
 
-    struct State {
-        /// Set: an interruption ends the process at once.
-        at_once: Arc<AtomicBool>,
-        pending: [Arc<AtomicBool>; 3],
-    }
+    /// Whether a signal has come.
+    pub struct Watch(Arc<AtomicBool>);
 
-    static STATE: OnceLock<State> = OnceLock::new();
-
-    pub fn install() {
-        // With any handler in place the write past the limit fails (EFBIG) instead of ending the process. Where the
-        // system refuses a handler, its own behaviour stays.
-        let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
-        let state = State { at_once: Arc::new(AtomicBool::new(true)), pending: Default::default() };
-        for (signal, pending) in ENDING.into_iter().zip(&state.pending) {
-            let _ = signal_hook::flag::register(signal, pending.clone());
-            let _ = signal_hook::flag::register_conditional_default(signal, state.at_once.clone());
+    impl Watch {
+        pub fn install() -> Watch {
+            // With any handler in place the write past the limit fails (EFBIG) instead of ending the process. Where the
+            // system refuses a handler, its own behaviour stays.
+            let _ = flag::register(SIGXFSZ, Arc::default());
+            let come = Arc::new(AtomicBool::new(false));
+            if let Ok(mut signals) = Signals::new(ENDING) {
+                for signal in ENDING {
+                    let _ = flag::register(signal, come.clone());
+                }
+                std::thread::spawn(move || {
+                    if let Some(signal) = signals.forever().next() {
+                        let _none_goes_on = discard_unfinished();
+                        let _ = low_level::emulate_default_handler(signal);
+                    }
+                });
+            }
+            Watch(come)
         }
-        let _ = STATE.set(state);
     }
 
-    pub fn held_back<T>(work: impl FnOnce() -> T) -> T {
-        let Some(state) = STATE.get() else { return work() };
-        state.at_once.store(false, Ordering::SeqCst);
-        let done = work();
-        state.at_once.store(true, Ordering::SeqCst);
-        for (signal, pending) in ENDING.into_iter().zip(&state.pending) {
-            if pending.load(Ordering::SeqCst) {
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
+    impl Drop for Watch {
+        fn drop(&mut self) {
+            if self.0.load(Ordering::SeqCst) {
+                std::thread::sleep(PATIENCE);
             }
         }
-        done
     }
 }
 
-/// Takes the signals over; once, at the start.
-pub fn install() {
-    #[cfg(unix)]
-    unix::install();
+/// Takes the signals over, once, at the start. When what it gives is dropped at the end, a signal that has come by then
+/// still has its way: who sent it shall not be told that all went well.
+#[cfg(unix)]
+pub fn install() -> impl Drop {
+    unix::Watch::install()
 }
 
-/// Does `work`; an interruption meanwhile ends the process only after it, so that no half file is left.
-pub fn held_back<T>(work: impl FnOnce() -> T) -> T {
-    #[cfg(unix)]
-    return unix::held_back(work);
-    #[cfg(not(unix))]
-    work()
-}
+/// Elsewhere the system's own behaviour stays.
+#[cfg(not(unix))]
+pub fn install() {}

@@ -72,6 +72,12 @@ fn no_command_and_wrong_commands() {
     assert!(desk.fails(2, &["generate"]).contains("PROMPT"));
     assert!(desk.fails(2, &["genrate", "x"]).contains("generate"));
     assert!(desk.fails(2, &["models", "info", "gpt"]).contains("minilm"));
+    // A folder of the same name does not hide a model that ships; with its path it is what is meant.
+    std::fs::create_dir(desk.path().join("minilm")).unwrap();
+    std::fs::create_dir(desk.path().join("mine")).unwrap();
+    assert!(desk.ok(&["models", "info", "minilm"]).contains("vocab.txt"));
+    assert!(desk.fails(1, &["models", "info", "./minilm"]).contains("minilm"));
+    assert!(desk.fails(1, &["models", "info", "mine"]).contains("mine"));
 }
 
 #[test]
@@ -85,9 +91,10 @@ fn negative_points_parse_in_both_forms() {
 fn targets_that_cannot_be_written() {
     refused(2, &["-o", "a.mp3"], &["a.mp3", ".mp3", ".wav, .flac, .mid, .musicxml or .json"]);
     refused(2, &["-o", "a"], &["no extension"]);
+    refused(2, &["-o", ".wav"], &[".wav: a dot with no name before it"]);
     refused(2, &["-o", "a.wav", "-o", "./a.wav"], &["a.wav", "twice"]);
-    refused(1, &["-o", "nowhere/a.wav"], &["nowhere/a.wav", "does not exist", "nothing was written"]);
-    refused(1, &["-o", "/proc/a.wav"], &["/proc/a.wav", "nothing was written"]);
+    refused(1, &["-o", "nowhere/a.wav"], &["nowhere/a.wav", "does not exist", "nothing of this take was written"]);
+    refused(1, &["-o", "/proc/a.wav"], &["/proc/a.wav", "nothing of this take was written"]);
     refused(1, &["-o", "/dev/null/a.wav"], &["/dev/null/a.wav", "folder"]);
     refused(2, &["-o", "-", "--count", "2"], &["-o -", "--count"]);
     refused(2, &["-o", "-", "--json"], &["--json"]);

@@ -58,4 +58,8 @@ fn wrong_files_are_named_with_the_remedy() {
     let line = desk.fails(1, &["bench", "quality", "--reference", "reference.json", "--copy-index", "wrong.json"]);
     assert!(line.contains("wrong.json") && line.contains("affcopy1"), "{line}");
     desk.fails(2, &["bench", "quality", "--takes", "0"]);
+    if std::path::Path::new("/dev/zero").exists() {
+        let line = desk.fails(1, &["bench", "quality", "--reference", "/dev/zero"]);
+        assert!(line.contains("/dev/zero: larger than"), "{line}");
+    }
 }

@@ -200,7 +200,7 @@ fn force_replaces_and_its_absence_does_not() {
     std::fs::write(desk.path().join("a.mid"), "mine").unwrap();
     assert!(desk.fails(1, &args).contains("--force"));
     assert_eq!(desk.read("a.mid"), b"mine");
-    desk.ok(&[&args[..], &["--force"]].concat());
+    desk.ok(&[&args[..], &["--force", "--force"]].concat());
     assert!(desk.read("a.mid").starts_with(b"MThd"));
 }
 
@@ -215,7 +215,10 @@ fn a_file_size_limit_leaves_no_file() {
         command.env("AFFETTO_ASSETS", desk.assets()).output().unwrap()
     };
     let line = common::one_error(1, &limited(100), &["ulimit -f 100"]);
-    assert!(line.contains("a.wav") && line.contains("ulimit -f") && line.contains("nothing was written"), "{line}");
+    assert!(
+        line.contains("a.wav") && line.contains("ulimit -f") && line.contains("nothing of this take was written"),
+        "{line}"
+    );
     assert!(desk.files().is_empty(), "{:?}", desk.files());
     common::one_error(1, &limited(0), &["ulimit -f 0"]);
     assert!(desk.files().is_empty(), "{:?}", desk.files());

@@ -6,8 +6,6 @@
 
 mod requests;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use affetto::{Score, Studio};
@@ -21,6 +19,7 @@ use self::requests::request;
 use crate::args::QualityArgs;
 use crate::bench::no_notes;
 use crate::failure::Failure;
+use crate::input;
 use crate::output;
 use crate::progress::Progress;
 
@@ -127,7 +126,7 @@ fn total(reports: &[FamilyReport]) -> Copying {
 
 fn read_reference(path: &Path) -> Result<Reference, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error}", path.display()));
-    let text = match std::fs::read_to_string(path) {
+    let text = match input::text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(failed(&"not found; run this in the repository, or name the file with --reference"));
@@ -142,12 +141,7 @@ fn read_index(path: &Path) -> Result<CopyIndex, Failure> {
         let remedy = "make one with the example quality_reference of affetto-train";
         Failure::failed(format!("--copy-index {}: {error}; {remedy}", path.display()))
     };
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|f| f.take(file::MAX_BYTES + 1).read_to_end(&mut bytes));
-    read.map_err(|error| failed(&error))?;
-    if bytes.len() as u64 > file::MAX_BYTES {
-        return Err(failed(&format_args!("larger than {} bytes", file::MAX_BYTES)));
-    }
+    let bytes = input::bytes(path, file::MAX_BYTES).map_err(|error| failed(&error))?;
     CopyIndex::from_bytes(&bytes).map_err(|error| failed(&error))
 }
 

@@ -14,14 +14,17 @@ pub fn describe(take: &Take, files: &[String], seconds_taken: f64) -> String {
         };
         rows.push(("feeling", feeling(s)));
         rows.push(("music", format!("{}, {}, {tempo} BPM, {length} s", notes.key, notes.meter)));
-        rows.push(("plays", format!("{}; {} notes", notes.instruments.join(", "), notes.note_count)));
+        rows.push(("plays", format!("{}; {}", notes.instruments.join(", "), counted(notes.note_count, "note"))));
     }
     if let Some(codes) = &s.codes {
         let channels = if codes.channels == 2 { "stereo" } else { "mono" };
         let length = short(s.duration_seconds);
-        rows.push(("sound", format!("{length} s, {channels}, {} Hz; {} frames", take.sample_rate(), codes.frames)));
-        if codes.frames_continued > 0 {
-            rows.push(("begins", format!("with {} frames that were given", codes.frames_continued)));
+        let frames = counted(codes.frames, "frame");
+        rows.push(("sound", format!("{length} s, {channels}, {} Hz; {frames}", take.sample_rate())));
+        match codes.frames_continued {
+            0 => {}
+            1 => rows.push(("begins", "with 1 frame that was given".to_owned())),
+            given => rows.push(("begins", format!("with {given} frames that were given"))),
         }
         rows.push(("melody", codes.melody.clone().unwrap_or_default()));
     }
@@ -53,6 +56,11 @@ fn feeling(s: &TakeSummary) -> String {
     }
 }
 
+/// So many of a thing.
+fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// At most two decimals, and none that say nothing.
 fn short(x: f64) -> String {
     format!("{:.2}", x).trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -67,5 +75,6 @@ mod tests {
         assert_eq!(short(72.0), "72");
         assert_eq!(short(100.0), "100");
         assert_eq!(short(92.456), "92.46");
+        assert_eq!((counted(1, "note"), counted(0, "note")), ("1 note".to_owned(), "0 notes".to_owned()));
     }
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::args::EmotionArgs;
 use crate::bench::no_notes;
 use crate::failure::Failure;
+use crate::input;
 
 const MUSICNN: &str = "musicnn/musicnn.safetensors";
 
@@ -44,7 +45,7 @@ impl Judges {
                     path.display()
                 ))
             };
-            std::fs::read_to_string(&path).map_err(|e| said(&e)).map(|text| (path.display().to_string(), text))
+            input::text(&path).map_err(|e| said(&e)).map(|text| (path.display().to_string(), text))
         };
         let (path, text) = read("notes-judge")?;
         let notes = NotesJudge::load(&text).map_err(|e| Failure::failed(format!("{path}: {e}")))?;
