@@ -47,7 +47,7 @@ fn all_takes_are_made_though_printing_fails_which_is_told() {
     }
     let desk = Desk::new();
     let args = ["generate", "x", "--duration", "1"];
-    for more in [&["--count", "2", "-o", "q.mid"][..], &["-o", "-", "-o", "q-1.mid", "-o", "q-2.mid"]] {
+    for more in [&["--count", "2", "-o", "q.mid"][..], &["-o", "-", "-o", "q-1.mid", "-o", "q-2.mid", "--quiet"]] {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let done = desk.command(&[&args[..], more, &["--force"]].concat()).stdout(full).output().unwrap();
         let line = common::one_error(1, &done, more);
