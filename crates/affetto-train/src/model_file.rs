@@ -169,7 +169,13 @@ mod tests {
         assert!(file.write_with(folder.path(), half).is_err());
         // The configuration can't be written: a folder is in its way.
         std::fs::create_dir(at("new-config.json")).unwrap();
-        assert!(file.write_with(folder.path(), |path| Ok(std::fs::write(path, "new").unwrap())).is_err());
+        assert!(
+            file.write_with(folder.path(), |path| {
+                std::fs::write(path, "new").unwrap();
+                Ok(())
+            })
+            .is_err()
+        );
         std::fs::remove_dir(at("new-config.json")).unwrap();
         assert_eq!(std::fs::read(at(WEIGHTS_FILE)).unwrap(), b"old");
         assert_eq!(std::fs::read(at(CONFIG_FILE)).unwrap(), b"old");

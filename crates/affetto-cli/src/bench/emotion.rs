@@ -183,8 +183,8 @@ fn line(row: &'static str, name: &'static str, judge: usize, takes: &[GridTake])
 
 /// Rising and falling arousal by turns, at both valences.
 fn along_curve(args: &EmotionArgs, i: usize) -> Result<(EmotionCurve, Prompt), Failure> {
-    let (from, to) = if i % 2 == 0 { (-0.8, 0.8) } else { (0.8, -0.8) };
-    let valence = if (i / 2) % 2 == 0 { 0.5 } else { -0.5 };
+    let (from, to) = if i.is_multiple_of(2) { (-0.8, 0.8) } else { (0.8, -0.8) };
+    let valence = if (i / 2).is_multiple_of(2) { 0.5 } else { -0.5 };
     let points = vec![(0.0, Emotion { valence, arousal: from }), (CURVE_SECONDS.0, Emotion { valence, arousal: to })];
     let curve = EmotionCurve::new(points).map_err(|e| Failure::failed(e.to_string()))?;
     let prompt = prompt(args, CURVES_SEED + i as u64).emotion(curve.clone()).duration_seconds(CURVE_SECONDS.0);
@@ -232,9 +232,9 @@ impl Pair {
         Pair {
             number: i,
             instruments: ensembles[i % ensembles.len()].iter().map(|&p| Instrument(p)).collect(),
-            key: Key { tonic: (i * 5 % 12) as u8, mode: if i % 2 == 0 { Mode::Major } else { Mode::Minor } },
+            key: Key { tonic: (i * 5 % 12) as u8, mode: if i.is_multiple_of(2) { Mode::Major } else { Mode::Minor } },
             tempo: 80.0 + 5.0 * (i % 8) as f32,
-            feeling: Emotion { valence: 0.8, arousal: if (i / 2) % 2 == 0 { 0.8 } else { -0.8 } },
+            feeling: Emotion { valence: 0.8, arousal: if (i / 2).is_multiple_of(2) { 0.8 } else { -0.8 } },
         }
     }
 
