@@ -21,7 +21,7 @@ macro_rules! by_isa {
                     Isa::Avx512 | Isa::Avx512Vnni => return unsafe { avx512($($arg),*) },
                     // SAFETY: as above.
                     Isa::Avx2 => return unsafe { avx2($($arg),*) },
-                    Isa::Scalar => {}
+                    Isa::Scalar | Isa::Neon => {}
                 }
             }
             let _ = isa;

@@ -1,4 +1,4 @@
-//! Four-bit weights (the layout is in `crate::matmul::int4`): the oracle, AVX2 and AVX-512 VNNI.
+//! Four-bit weights (the layout is in `crate::matmul::int4`): the oracle, AVX2 and AVX-512 VNNI (NEON's is in `neon`).
 
 use std::ops::Range;
 
@@ -19,7 +19,10 @@ pub(crate) fn mul_int4(isa: Isa, x: &Inputs, w: Panels<Int4Line>, panels: Range<
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 | Isa::Avx2 => unsafe { x86::mul_avx2(x, w, panels, out) },
-        Isa::Scalar => mul_scalar(x, w, panels, out),
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => unsafe { super::neon::mul_int4(x, w, panels, out) },
+        _ => mul_scalar(x, w, panels, out),
     }
 }
 

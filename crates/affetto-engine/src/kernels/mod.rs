@@ -13,6 +13,8 @@ mod avx512;
 pub(crate) mod elementwise;
 pub(crate) mod int4;
 pub(crate) mod mapped;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub(crate) mod pool;
 #[cfg(target_arch = "x86_64")]
 mod prefetch;
@@ -53,8 +55,10 @@ pub(crate) struct Int4Line(pub [u8; 4 * PANEL]);
 /// An instruction set for which there are kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
-    /// Plain Rust; the oracle of the conformance tests. On other processors than x86 the compiler vectorises it.
+    /// Plain Rust; the oracle of the conformance tests.
     Scalar,
+    /// NEON, on aarch64.
+    Neon,
     /// AVX2 and FMA.
     Avx2,
     /// AVX-512 F and BW.
@@ -67,6 +71,8 @@ impl Isa {
     /// Every instruction set this machine has, the plainest first.
     pub fn available() -> Vec<Isa> {
         let mut all = vec![Isa::Scalar];
+        #[cfg(target_arch = "aarch64")]
+        all.push(Isa::Neon);
         #[cfg(target_arch = "x86_64")]
         {
             let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
@@ -209,6 +215,9 @@ pub(crate) fn mul_f32(isa: Isa, x: Rows<f32>, w: Panels<F32Line>, panels: Range<
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2::mul_f32(x, w, panels, out) },
         // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => unsafe { neon::mul_f32(x, w, panels, out) },
+        // SAFETY: as above.
         _ => unsafe { scalar::mul_f32(x, w, panels, out) },
     }
 }
@@ -224,6 +233,9 @@ pub(crate) fn mul_bf16(isa: Isa, x: Rows<f32>, w: Panels<Bf16Line>, panels: Rang
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2::mul_bf16(x, w, panels, out) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => unsafe { neon::mul_bf16(x, w, panels, out) },
         // SAFETY: as above.
         _ => unsafe { scalar::mul_bf16(x, w, panels, out) },
     }
@@ -244,6 +256,9 @@ pub(crate) fn mul_int8(isa: Isa, x: Rows<i16>, w: Panels<Int8Line>, scales: Scal
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2::mul_int8(x, w, scales, panels, out) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => unsafe { neon::mul_int8(x, w, scales, panels, out) },
         // SAFETY: as above.
         _ => unsafe { scalar::mul_int8(x, w, scales, panels, out) },
     }
