@@ -5,20 +5,23 @@ use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 
 use crate::{AudioError, Result};
 
+/// Rates that are resampled, in Hz: slower ones hold no music, and cost memory by the ratio of the rates.
+const RATES_HZ: std::ops::RangeInclusive<u32> = 1000..=768_000;
+
 /// Resamples one channel by a band-limited FFT filter (crate `rubato`), without delay.
 ///
 /// The result has `round(len · to / from)` samples. Equal rates give the samples back unchanged.
 ///
 /// # Errors
-/// A rate of 0 or above 768 kHz, or rates whose ratio needs an unreasonably long filter (their
+/// A rate below 1 kHz or above 768 kHz, or rates whose ratio needs an unreasonably long filter (their
 /// greatest common divisor is tiny).
 pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
     let bad = |why: String| AudioError::Resample { from, to, why };
-    if from == 0 || to == 0 || from > 768_000 || to > 768_000 {
-        return Err(bad("rates must be 1–768000 Hz".into()));
-    }
     if from == to || samples.is_empty() {
         return Ok(samples.to_vec());
+    }
+    if !RATES_HZ.contains(&from) || !RATES_HZ.contains(&to) {
+        return Err(bad(format!("rates must be {} to {} Hz", RATES_HZ.start(), RATES_HZ.end())));
     }
     let length = (samples.len() as u128 * u128::from(to) + u128::from(from) / 2) / u128::from(from);
     let length = usize::try_from(length).map_err(|_| bad("the result does not fit memory".into()))?;

@@ -140,5 +140,6 @@ fn resampling_keeps_pitch_length_and_place() {
     }
     assert_eq!(resample(&[0.0; 3], 44_100, 16_000).unwrap().len(), 1);
     assert!(resample(&[0.0; 3], 0, 16_000).is_err());
+    assert!(resample(&[0.0; 3], 1, 32_000).is_err(), "a ratio that would cost gigabytes");
     assert!(resample(&[], 8000, 16_000).unwrap().is_empty());
 }

@@ -200,6 +200,8 @@ fn a_prompt_along_time_changes_when_it_says() {
     let args = |prompt| [prompt, "--duration", "3", "--seed", "2", "--top-k", "1"];
     let whole = made(&desk, &args("calm piano"));
     let changed = made(&desk, &args("0: calm piano | 1.5: drums enter"));
+    let within_a_frame = made(&desk, &args("0: a | 0.001: calm piano | 1.5: drums enter"));
+    assert_eq!(within_a_frame, changed, "of two texts in one frame the later holds");
     assert_eq!(whole, made(&desk, &args("0: calm piano")));
     let same = |k: usize| whole[k].iter().zip(&changed[k]).take_while(|(a, b)| a == b).count();
     // The last stream of a frame is sampled three steps after its first.

@@ -36,6 +36,11 @@ impl Chroma {
         Chroma { sample_rate, n_fft, hop, filters: filters(sample_rate, n_fft) }
     }
 
+    /// Samples a second of the sound it expects.
+    pub fn sample_rate(&self) -> u32 {
+        self.sample_rate
+    }
+
     /// Frames a second.
     pub fn frame_rate(&self) -> f64 {
         f64::from(self.sample_rate) / self.hop as f64

@@ -170,3 +170,16 @@ fn what_is_wrong_is_named() {
     let message = Encodec::load(&golden.checkpoint, &config, "").err().unwrap().to_string();
     assert!(message.contains("layers.0") && message.contains("shape"), "{message}");
 }
+
+#[test]
+fn the_first_codebooks_alone_code_and_decode() {
+    let golden = golden("plain");
+    let load = || Encodec::load(&golden.checkpoint, &golden.config, "").unwrap();
+    let fewer = Arc::new(load().with_codebooks(2).unwrap());
+    let sound: Vec<f32> = (0..8 * golden.config.hop()).map(|i| (i as f32 * 0.3).sin()).collect();
+    let all = golden.codec.encode(&sound).unwrap();
+    let first: Vec<u32> = all.chunks_exact(4).flat_map(|frame| frame[..2].to_vec()).collect();
+    assert_eq!(fewer.encode(&sound).unwrap(), first);
+    assert_eq!(fewer.decode(&first).unwrap().len(), sound.len());
+    assert!(load().with_codebooks(5).err().unwrap().to_string().contains("at most the codec's 4"));
+}

@@ -108,6 +108,7 @@ fn unsupported_values_are_named_with_what_was_expected_and_found() {
     refuse("text", &["audio_encoder", "model_type"], json!("dac"), "encodec");
     refuse("text", &["audio_encoder", "upsampling_ratios"], json!([4, 0]), "whole numbers");
     refuse("melody", &["chroma_length"], json!(-3), "a whole number");
+    refuse("melody", &["num_chroma"], json!(24), "12, one for each pitch class");
     let mut json = config("text");
     json["audio_encoder"]["codebook_size"] = json!(16);
     let message = MusicGenConfig::from_json(&json).unwrap_err().to_string();

@@ -76,6 +76,22 @@ impl Encodec {
         })
     }
 
+    /// The codec with its first `count` codebooks only: what a language model of fewer streams was trained on.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] where it has fewer.
+    pub fn with_codebooks(mut self, count: usize) -> Result<Encodec, ModelError> {
+        if self.books.len() < count {
+            return Err(ModelError::Config {
+                key: "decoder.num_codebooks".into(),
+                expected: format!("at most the codec's {}", self.books.len()),
+                found: count.to_string(),
+            });
+        }
+        self.books.truncate(count);
+        Ok(self)
+    }
+
     /// The encoder, read at the first call.
     fn encoder(&self) -> Result<&Side<Conv>, ModelError> {
         if let Some(encoder) = self.encoder.get() {

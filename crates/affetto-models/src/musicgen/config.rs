@@ -56,6 +56,9 @@ impl MusicGenConfig {
         let text = T5Config::read(whole.part("text_encoder")?)?;
         let chroma = if melody {
             let (bins, length) = (whole.size("num_chroma", 12, 1024)?, whole.size("chroma_length", 235, 8192)?);
+            if bins != 12 {
+                return Err(whole.wrong("num_chroma", "12, one for each pitch class", &bins.into()));
+            }
             Some(ChromaConfig { bins, length })
         } else {
             None

@@ -51,16 +51,17 @@ impl Job {
         }
         let words: Vec<&str> = parts.iter().map(|(_, words)| words.as_str()).collect();
         studio.states(&words, &mut timings)?;
-        let texts = parts
-            .iter()
-            .map(|(seconds, words)| Text {
-                from: studio.config.frames(*seconds),
-                states: studio.remembered(words).map(|states| states.to_vec()).unwrap_or_default(),
-            })
-            .collect();
+        let mut texts: Vec<Text> = Vec::with_capacity(parts.len());
+        for (seconds, words) in &parts {
+            let from = studio.config.frames(*seconds);
+            let states = studio.remembered(words).map(|states| states.to_vec()).unwrap_or_default();
+            // Of two texts within one frame the later holds.
+            texts.pop_if(|before| before.from == from);
+            texts.push(Text { from, states });
+        }
         studio.forget();
         let started = Instant::now();
-        let melody = prompt.melody.as_ref().map(|melody| chroma(melody, studio)).transpose()?;
+        let melody = prompt.melody.as_ref().map(chroma).transpose()?;
         let beginning = match &prompt.continuation {
             Some(from) => codes_of(from, studio, frames)?,
             None => Vec::new(),
@@ -149,13 +150,13 @@ impl Job {
 }
 
 /// A melody as the model hears it.
-fn chroma(melody: &Melody, studio: &MusicGenStudio) -> Result<ChromaMelody> {
+fn chroma(melody: &Melody) -> Result<ChromaMelody> {
     let extractor = Chroma::default();
     let frame_rate = extractor.frame_rate();
     if let Some(chroma) = melody.chroma_of_notes(frame_rate) {
         return Ok(ChromaMelody { chroma, frame_rate });
     }
-    let samples = match melody.samples_at(studio.config.sampling_rate) {
+    let samples = match melody.samples_at(extractor.sample_rate()) {
         Some(samples) => samples?,
         None => Vec::new(),
     };

@@ -156,6 +156,8 @@ impl MusicGenStudio {
         progress: &mut dyn FnMut(f32),
         done: &mut dyn FnMut(usize, Take) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
+        // Now rather than after the loop: a codec that cannot be read would cost all the codes.
+        self.sound.codec()?;
         let all = prompts.len().max(1) as f32;
         for (b, batch) in prompts.chunks(MAX_BATCH).enumerate() {
             let mut jobs = batch.iter().map(|prompt| Job::prepare(self, prompt)).collect::<Result<Vec<_>>>()?;

@@ -46,7 +46,8 @@ impl CodesSound {
         if let Some(codec) = self.codec.get() {
             return Ok(codec.clone());
         }
-        let codec = Arc::new(Encodec::load(self.folder.checkpoint(), &self.config, PREFIX)?);
+        let codec = Encodec::load(self.folder.checkpoint(), &self.config, PREFIX)?;
+        let codec = Arc::new(codec.with_codebooks(self.streams / self.channels)?);
         Ok(self.codec.get_or_init(|| codec).clone())
     }
 
