@@ -13,8 +13,15 @@ const MAX_DIMENSIONS: usize = 16;
 
 /// Reads one pickle: all values, and the number of the one it stands for.
 pub(super) fn read(bytes: &[u8]) -> Result<(Values, Id), String> {
-    let mut machine =
-        Machine { bytes, at: 0, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+    let mut machine = Machine {
+        bytes,
+        at: 0,
+        values: Vec::new(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+        copied: 0,
+    };
     loop {
         let at = machine.at;
         match machine.step().map_err(|reason| format!("{reason} (at byte {at} of data.pkl)"))? {
@@ -31,6 +38,8 @@ struct Machine<'a> {
     stack: Vec<Id>,
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
+    /// Pairs copied out of lists so far: a shared list may be copied by every call, so all calls share one budget.
+    copied: usize,
 }
 
 type Step<T> = Result<T, String>;
@@ -299,9 +308,13 @@ impl Machine<'_> {
         self.push(made)
     }
 
-    fn pairs(&self, items: Id) -> Step<Vec<(Id, Id)>> {
+    fn pairs(&mut self, items: Id) -> Step<Vec<(Id, Id)>> {
         let wrong = || "a dictionary of something else than pairs".to_owned();
         let Value::List(items) = &self.values[items as usize] else { return Err(wrong()) };
+        self.copied = self.copied.saturating_add(items.len());
+        if self.copied > MAX_VALUES {
+            return Err(format!("its dictionaries copy more than {MAX_VALUES} pairs out of lists"));
+        }
         items
             .iter()
             .map(|&item| match &self.values[item as usize] {
@@ -336,4 +349,26 @@ fn cut() -> String {
 
 fn empty() -> String {
     "an operation without its operands".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A list of 1024 pairs, made once, that each of `calls` calls copies into a dictionary of its own.
+    fn copies(calls: usize) -> Vec<u8> {
+        let mut pickle = b"\x80\x02ccollections\nOrderedDict\nq\x00](".to_vec();
+        pickle.extend(b"K\x01K\x02\x86".repeat(1024));
+        pickle.extend(b"e\x85q\x01");
+        pickle.extend(b"h\x00h\x01R0".repeat(calls));
+        pickle.push(b'.');
+        pickle
+    }
+
+    #[test]
+    fn all_calls_share_one_budget_of_copied_pairs() {
+        assert!(read(&copies(4)).is_ok());
+        let reason = read(&copies(MAX_VALUES / 1024 + 1)).err().expect("too many copies are refused");
+        assert!(reason.contains("pairs out of lists"), "{reason}");
+    }
 }
