@@ -40,7 +40,7 @@ const COPIED: [&str; 9] = [
 ];
 
 /// Ends of the names of projections.
-const PROJECTIONS: [&str; 12] = [
+const PROJECTIONS: [&str; 14] = [
     "_attn.q_proj.weight",
     "_attn.k_proj.weight",
     "_attn.v_proj.weight",
@@ -52,6 +52,8 @@ const PROJECTIONS: [&str; 12] = [
     "SelfAttention.v.weight",
     "SelfAttention.o.weight",
     "DenseReluDense.wi.weight",
+    "DenseReluDense.wi_0.weight",
+    "DenseReluDense.wi_1.weight",
     "DenseReluDense.wo.weight",
 ];
 
@@ -106,6 +108,13 @@ impl Plan {
             Form::Int8Panels => matmul::to_int8_panels(&matmul::to_int8(&tensor.to_f32(), inputs).0, outputs, inputs),
             Form::Scales => {
                 let scales = matmul::to_int8(&tensor.to_f32(), inputs).1;
+                if scales.iter().any(|s| !s.is_finite()) {
+                    return Err(ModelError::Input {
+                        what: "the weights to quantise",
+                        expected: "finite numbers".into(),
+                        found: format!("others in tensor {}", self.source),
+                    });
+                }
                 scales.into_iter().flat_map(f32::to_le_bytes).collect()
             }
             Form::Int4 => matmul::to_int4(&tensor.to_f32(), outputs, inputs),
@@ -191,6 +200,26 @@ fn write_shard(path: &Path, plans: &[Plan], checkpoint: &Checkpoint, note: &str)
 /// Where the folder is made before it gets its name; it is removed when something fails.
 struct Partial(PathBuf);
 
+impl Partial {
+    /// A new folder beside `out`, never one that is there: what an earlier run left, or another run writes, must not
+    /// get into the result.
+    fn new(out: &Path, name: &str) -> Result<Self, EngineError> {
+        let io = |file: &Path, source| EngineError::Io { file: file.display().to_string(), source };
+        if let Some(parent) = out.parent() {
+            fs::create_dir_all(parent).map_err(|e| io(parent, e))?;
+        }
+        let mut count = 0;
+        loop {
+            let path = out.with_file_name(format!(".{name}.{}-{count}.partial", std::process::id()));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && count < 1000 => count += 1,
+                Err(e) => return Err(io(&path, e)),
+            }
+        }
+    }
+}
+
 impl Drop for Partial {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
@@ -218,8 +247,7 @@ pub fn quantize_folder(folder: &ModelFolder, out: &Path, precision: Precision) -
     }
     let Some(name) = out.file_name() else { return Err(refuse(out, "not the name of a folder to make")) };
     let io = |file: &Path, source| EngineError::Io { file: file.display().to_string(), source };
-    let partial = Partial(out.with_file_name(format!(".{}.partial", name.to_string_lossy())));
-    fs::create_dir_all(&partial.0).map_err(|e| io(&partial.0, e))?;
+    let partial = Partial::new(out, &name.to_string_lossy())?;
 
     let checkpoint = folder.checkpoint();
     let plans = plan(checkpoint, precision)?;
@@ -262,4 +290,29 @@ pub fn quantize_folder(folder: &ModelFolder, out: &Path, precision: Precision) -
     }
     fs::rename(&partial.0, out).map_err(|e| io(out, e))?;
     Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_run_left_is_not_used() -> Result<(), Box<dyn std::error::Error>> {
+        let root = std::env::temp_dir().join(format!("affetto-partial-{}", std::process::id()));
+        let out = root.join("parent/model");
+        let pid = std::process::id();
+        for stale in [".model.partial".to_owned(), format!(".model.{pid}-0.partial")] {
+            let stale = out.with_file_name(stale);
+            fs::create_dir_all(&stale)?;
+            fs::write(stale.join("model.safetensors.index.json"), "{}")?;
+        }
+        let (first, second) = (Partial::new(&out, "model")?, Partial::new(&out, "model")?);
+        assert_ne!(first.0, second.0);
+        for partial in [&first, &second] {
+            assert_eq!(fs::read_dir(&partial.0)?.count(), 0, "{}", partial.0.display());
+        }
+        drop((first, second));
+        fs::remove_dir_all(&root)?;
+        Ok(())
+    }
 }

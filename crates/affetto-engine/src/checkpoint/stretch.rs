@@ -51,12 +51,13 @@ impl Checkpoint {
             return Ok(None);
         }
         match self.metadata(LAYOUT_KEY) {
-            None | Some(LAYOUT) => Ok(Some(Stretch { shard: entry.shard.clone(), range: entry.start..entry.end })),
-            Some(other) => Err(EngineError::Format {
+            Some(LAYOUT) => Ok(Some(Stretch { shard: entry.shard.clone(), range: entry.start..entry.end })),
+            other => Err(EngineError::Format {
                 file: entry.shard.name().to_owned(),
                 reason: format!(
-                    "its panels lie as {other:?} says, expected {LAYOUT:?}; quantise the original model anew with this \
-                     version"
+                    "its panels lie as {:?} says, expected {LAYOUT:?}; quantise the original model anew with this \
+                     version",
+                    other.unwrap_or("nothing")
                 ),
             }),
         }

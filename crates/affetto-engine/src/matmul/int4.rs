@@ -38,7 +38,10 @@ pub(crate) fn pack(w: &[f32], outputs: usize, inputs: usize) -> Vec<Int4Line> {
         for (g, part) in w[o * inputs..(o + 1) * inputs].chunks(GROUP).enumerate() {
             group[..part.len()].copy_from_slice(part);
             group[part.len()..].fill(0.0);
-            let scale = elementwise::quantise4(isa, &group, &mut codes);
+            let mut scale = elementwise::quantise4(isa, &group, &mut codes);
+            if !group.iter().all(|v| v.is_finite()) {
+                scale = half::bf16::NAN.to_bits();
+            }
             let block = &mut panel[g / 2 * BLOCK_LINES..][..BLOCK_LINES];
             let at = 2 * (g % 2 * PANEL + column);
             block[0].0[at..at + 2].copy_from_slice(&scale.to_le_bytes());

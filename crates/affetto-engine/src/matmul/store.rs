@@ -8,7 +8,8 @@ pub fn to_bf16(w: &[f32]) -> Vec<u8> {
     w.iter().flat_map(|&v| half::bf16::from_f32(v).to_le_bytes()).collect()
 }
 
-/// Quantises rows of `inputs` numbers to 8 bits: the values, row-major, and each row's scale.
+/// Quantises rows of `inputs` numbers to 8 bits: the values, row-major, and each row's scale. A row with something that
+/// is not a finite number has a scale that is none, so that the fault shows in what it makes.
 pub fn to_int8(w: &[f32], inputs: usize) -> (Vec<i8>, Vec<f32>) {
     let mut values = vec![0i8; w.len()];
     let inputs = inputs.max(1);
@@ -16,6 +17,9 @@ pub fn to_int8(w: &[f32], inputs: usize) -> (Vec<i8>, Vec<f32>) {
         .chunks(inputs)
         .zip(values.chunks_mut(inputs))
         .map(|(row, values)| {
+            if !row.iter().all(|v| v.is_finite()) {
+                return f32::NAN;
+            }
             let scale = elementwise::largest(Isa::best(), row) / 127.0;
             elementwise::quantise8(Isa::best(), row, if scale > 0.0 { 1.0 / scale } else { 0.0 }, values);
             scale
@@ -55,4 +59,24 @@ pub(super) fn int8_lines(values: &[i8], outputs: usize, inputs: usize) -> Vec<In
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_that_are_not_numbers_stay_so() {
+        let (values, scales) = to_int8(&[1.0, -2.0, f32::NAN, 3.0, f32::INFINITY, 0.0], 2);
+        assert_eq!((values[1], scales[0]), (-127, 2.0 / 127.0));
+        assert!(scales[1].is_nan() && scales[2].is_nan());
+        let mut w = vec![0.5f32; 16 * 64];
+        w[3 * 64 + 40] = f32::NAN;
+        let bytes = to_int4(&w, 16, 64);
+        let scale = |group: usize, column: usize| {
+            let at = 2 * (16 * group + column);
+            half::bf16::from_le_bytes([bytes[at], bytes[at + 1]])
+        };
+        assert!(scale(1, 3).is_nan() && scale(0, 3).is_finite() && scale(1, 4).is_finite());
+    }
 }
