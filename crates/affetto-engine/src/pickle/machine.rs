@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn all_calls_share_one_budget_of_copied_pairs() {
         assert!(read(&copies(4)).is_ok());
-        let reason = read(&copies(MAX_VALUES / 1024 + 1)).err().expect("too many copies are refused");
+        let reason = read(&copies(MAX_VALUES / 1024 + 1)).expect_err("too many copies are refused");
         assert!(reason.contains("pairs out of lists"), "{reason}");
     }
 }
