@@ -7,10 +7,10 @@
 
 use affetto_judge::copying::CopyIndex;
 use affetto_judge::reference::{Family, Reference};
-use affetto_score::{Instrument, MeterChange, Note, Score, TempoChange};
+use affetto_score::{MeterChange, Note, Score, TempoChange};
 
-use crate::augment;
 use crate::augment::dice::Dice;
+use crate::augment::{self, accompany};
 use crate::corpora::{Corpus, Piece, Role, Split};
 
 /// Length of a stretch in seconds where nothing is said: long enough for windows of eight bars at
@@ -18,8 +18,6 @@ use crate::corpora::{Corpus, Piece, Role, Split};
 pub const SECONDS: f64 = 30.0;
 /// A stretch is at least this part of the length asked for.
 const SHORTEST: f64 = 2.0 / 3.0;
-/// The lowest root of a held chord.
-const LOWEST_ROOT: u8 = 48;
 
 /// The families, in the order they are reported.
 pub const FAMILIES: [Corpus; 5] = [Corpus::Pop909, Corpus::OpenEwld, Corpus::Chorales, Corpus::Folk, Corpus::Freedoom];
@@ -108,19 +106,7 @@ fn sounding(piece: &Piece) -> Score {
         score.tempos = vec![TempoChange { tick: 0, bpm }];
     }
     if piece.roles.iter().all(|r| *r == Role::Melody) {
-        for chord in piece.chords.iter().filter(|c| c.end > c.start) {
-            let root = LOWEST_ROOT + chord.root % 12;
-            for above in (0..12).filter(|t| chord.tones >> t & 1 == 1) {
-                let (onset, duration) = (chord.start, chord.end - chord.start);
-                score.notes.push(Note {
-                    onset,
-                    duration,
-                    pitch: root + above,
-                    velocity: 60,
-                    instrument: Instrument::PIANO,
-                });
-            }
-        }
+        score.notes.extend(accompany::held(&piece.chords, 60));
         score.sort();
     }
     score

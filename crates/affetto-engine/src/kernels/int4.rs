@@ -177,7 +177,7 @@ mod x86 {
 
     /// # Safety
     /// As [`block_vnni`].
-    #[allow(clippy::needless_range_loop)]
+    #[allow(clippy::needless_range_loop, reason = "rows, panels and halves index several arrays at once")]
     #[target_feature(enable = "avx2,fma")]
     unsafe fn block_avx2<const R: usize, const P: usize>(
         r: usize,

@@ -82,16 +82,27 @@ pub fn add(texture: &mut Texture, mood: Mood, dice: &mut Dice) {
     texture.notes.sort_by_key(|(n, r)| (n.onset, *r, n.pitch));
 }
 
+/// Lowest root of a chord that is held as its symbol stands.
+const LOWEST_ROOT: u8 = 48;
+
 /// The chord symbols of a lead sheet as they stand: root position from the octave below middle C up, held.
+pub fn held(chords: &[Chord], velocity: u8) -> impl Iterator<Item = Note> {
+    chords.iter().filter(|c| c.end > c.start).flat_map(move |chord| {
+        let root = LOWEST_ROOT + chord.root % 12;
+        let (onset, duration) = (chord.start, chord.end - chord.start);
+        (0..12).filter(|t| chord.tones >> t & 1 == 1).map(move |above| Note {
+            onset,
+            duration,
+            pitch: root + above,
+            velocity,
+            instrument: Instrument::PIANO,
+        })
+    })
+}
+
+/// Adds the [`held`] chords of a lead sheet.
 pub fn as_written(texture: &mut Texture) {
-    for chord in texture.chords.iter().filter(|c| c.end > c.start) {
-        let root = 48 + chord.root % 12;
-        for above in (0..12).filter(|t| chord.tones >> t & 1 == 1) {
-            let (onset, duration) = (chord.start, chord.end - chord.start);
-            let note = Note { onset, duration, pitch: root + above, velocity: 68, instrument: Instrument::PIANO };
-            texture.notes.push((note, Role::Chords));
-        }
-    }
+    texture.notes.extend(held(&texture.chords, 68).map(|note| (note, Role::Chords)));
     texture.notes.sort_by_key(|(n, r)| (n.onset, *r, n.pitch));
 }
 

@@ -190,7 +190,8 @@ impl Composer {
         .map_err(|error| Error::Compose(error.to_string()))?;
         let rows: Vec<Row> =
             codes.chunks_exact(STREAMS).map(|row| std::array::from_fn(|stream| row[stream] as u16)).collect();
-        let mut written = codec::decode(&EncodedScore { frame: plan.frame.clone(), rows: rows.clone() });
+        let encoded = EncodedScore { frame: plan.frame, rows };
+        let mut written = codec::decode(&encoded);
         let solo = rules::is_solo(&attributes.instruments);
         let clean = |score: &mut Score| {
             clean::part_repeated_notes(score);
@@ -206,7 +207,7 @@ impl Composer {
             density: density(&written),
             score,
             written,
-            rows,
+            rows: encoded.rows,
             tempo_bpm: plan.bars[0].tempo_bpm as f32,
             key: attributes.key,
             meter: attributes.meter,
