@@ -40,7 +40,7 @@ fn main() {
     let model = MusicGen::load(&checkpoint, &config, precision).expect("MusicGen");
     lap("decoder load");
     let frames = steps.saturating_sub(config.codebooks() - 1);
-    let plan = Plan { frames, texts: vec![Text { from: 0, states }], melody: None };
+    let plan = Plan { frames, texts: vec![Text { from: 0, states }], ..Plan::default() };
     let settings = Settings { sampling: vec![StreamSampling::greedy()], ..Settings::default() };
     let started = Instant::now();
     let codes = generate(&model, &plan, &settings, &[], |_, _| ()).expect("codes");

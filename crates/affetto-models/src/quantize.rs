@@ -15,7 +15,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use affetto_engine::checkpoint::{LAYOUT, LAYOUT_KEY, Stored};
+use affetto_engine::checkpoint::{LAYOUT, LAYOUT_KEY};
 use affetto_engine::matmul::{self, Precision};
 use affetto_engine::{Checkpoint, EngineError};
 use serde_json::{Map, Value, json};
@@ -27,7 +27,8 @@ use crate::folder::ModelFolder;
 const SHARD: usize = 4 << 30;
 
 /// Files besides the tensors that are copied where they are there.
-const COPIED: [&str; 9] = [
+const COPIED: [&str; 10] = [
+    crate::musicgen::AV_ENCODER_FILE,
     "generation_config.json",
     "preprocessor_config.json",
     "special_tokens_map.json",
@@ -58,9 +59,10 @@ const PROJECTIONS: [&str; 14] = [
 ];
 
 /// How one tensor is written.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, PartialEq)]
 enum Form {
-    AsIs(Stored),
+    /// Its own bytes, whose kind has this name: any, also what no network reads (`position_ids`).
+    AsIs(String),
     Bf16,
     Int8,
     Int8Panels,
@@ -75,34 +77,30 @@ struct Plan {
     source: String,
     form: Form,
     shape: Vec<usize>,
+    /// Its length.
+    bytes: usize,
 }
 
 impl Plan {
-    fn dtype(&self) -> &'static str {
-        match self.form {
-            Form::AsIs(Stored::F32) | Form::Scales => "F32",
-            Form::AsIs(Stored::F16) => "F16",
-            Form::AsIs(Stored::Bf16) | Form::Bf16 => "BF16",
-            Form::AsIs(Stored::I8) | Form::Int8 => "I8",
+    fn dtype(&self) -> &str {
+        match &self.form {
+            Form::AsIs(dtype) => dtype,
+            Form::Scales => "F32",
+            Form::Bf16 => "BF16",
+            Form::Int8 => "I8",
             Form::Int4 | Form::Int8Panels => "U8",
         }
     }
 
-    fn bytes(&self) -> usize {
-        let size = match self.dtype() {
-            "F32" => 4,
-            "F16" | "BF16" => 2,
-            _ => 1,
-        };
-        self.shape.iter().product::<usize>() * size
-    }
-
     /// The bytes to write.
     fn make(&self, checkpoint: &Checkpoint) -> Result<Vec<u8>, ModelError> {
+        if let Form::AsIs(_) = self.form {
+            return Ok(checkpoint.raw(&self.source)?.1.to_vec());
+        }
         let tensor = checkpoint.stored(&self.source)?;
         let (outputs, inputs) = (tensor.shape().first().copied().unwrap_or(1), tensor.row_len());
         Ok(match self.form {
-            Form::AsIs(_) => tensor.bytes().to_vec(),
+            Form::AsIs(_) => Vec::new(),
             Form::Bf16 => matmul::to_bf16(&tensor.to_f32()),
             Form::Int8 => matmul::to_int8(&tensor.to_f32(), inputs).0.into_iter().map(|v| v as u8).collect(),
             Form::Int8Panels => matmul::to_int8_panels(&matmul::to_int8(&tensor.to_f32(), inputs).0, outputs, inputs),
@@ -126,36 +124,43 @@ impl Plan {
 fn plan(checkpoint: &Checkpoint, precision: Precision) -> Result<Vec<Plan>, ModelError> {
     let mut all = Vec::new();
     for name in checkpoint.names() {
-        let tensor = checkpoint.stored(name)?;
-        let shape = tensor.shape().to_vec();
+        let shape = checkpoint.shape(name)?.to_vec();
+        let (dtype, bytes) = checkpoint.raw(name)?;
         let projection = shape.len() == 2
             && (PROJECTIONS.iter().any(|end| name.ends_with(end)) || name.contains("lm_heads."))
-            && tensor.stored() != Stored::I8;
-        let mut add = |name: String, source: &str, form, shape| {
-            all.push(Plan { name, source: source.to_owned(), form, shape });
+            && ["F32", "F16", "BF16"].contains(&dtype.as_str());
+        let numbers: usize = shape.iter().product();
+        let source = name;
+        let mut add = |name: String, form, shape, bytes| {
+            all.push(Plan { name, source: source.to_owned(), form, shape, bytes });
         };
         match precision {
-            Precision::Bf16 if projection => add(name.to_owned(), name, Form::Bf16, shape),
+            Precision::Bf16 if projection => add(name.to_owned(), Form::Bf16, shape, 2 * numbers),
             Precision::Int8 if projection && shape[1] <= matmul::MAX_INT8_INPUTS => {
-                add(format!("{name}.scale"), name, Form::Scales, vec![shape[0]]);
+                add(format!("{name}.scale"), Form::Scales, vec![shape[0]], 4 * shape[0]);
                 match shape[0].is_multiple_of(16) && shape[1].is_multiple_of(4) {
-                    true => add(name.to_owned(), name, Form::Int8Panels, vec![shape[0] / 16, shape[1] / 4, 64]),
-                    false => add(name.to_owned(), name, Form::Int8, shape),
+                    true => {
+                        let panels = vec![shape[0] / 16, shape[1] / 4, 64];
+                        add(name.to_owned(), Form::Int8Panels, panels, numbers);
+                    }
+                    false => add(name.to_owned(), Form::Int8, shape, numbers),
                 }
             }
             Precision::Int4 if projection && shape[0].is_multiple_of(16) && shape[1].is_multiple_of(64) => {
-                add(name.to_owned(), name, Form::Int4, vec![shape[0] / 16, shape[1] / 64, 576]);
+                let panels = vec![shape[0] / 16, shape[1] / 64, 576];
+                add(name.to_owned(), Form::Int4, panels, numbers / (16 * 64) * 576);
             }
-            _ => add(name.to_owned(), name, Form::AsIs(tensor.stored()), shape),
+            _ => add(name.to_owned(), Form::AsIs(dtype), shape, bytes.len()),
         }
     }
     // Panels first, whose sizes are multiples of 64; then wide numbers before narrow ones, so that all are aligned.
     all.sort_by_key(|p| {
-        let order = match p.dtype() {
-            "U8" => 0,
-            "F32" => 1,
-            "F16" | "BF16" => 2,
-            _ => 3,
+        let order = match (&p.form, p.dtype()) {
+            (Form::Int4 | Form::Int8Panels, _) => 0,
+            (_, "I64" | "U64" | "F64" | "C64") => 1,
+            (_, "F32" | "I32" | "U32") => 2,
+            (_, "F16" | "BF16" | "I16" | "U16") => 3,
+            _ => 4,
         };
         (order, joined_order(&p.name))
     });
@@ -180,7 +185,7 @@ fn write_shard(path: &Path, plans: &[Plan], checkpoint: &Checkpoint, note: &str)
     header.insert("__metadata__".into(), json!({"format": "pt", "quantization": note, LAYOUT_KEY: LAYOUT}));
     let mut at = 0;
     for plan in plans {
-        let end = at + plan.bytes();
+        let end = at + plan.bytes;
         header
             .insert(plan.name.clone(), json!({"dtype": plan.dtype(), "shape": plan.shape, "data_offsets": [at, end]}));
         at = end;
@@ -254,11 +259,11 @@ pub fn quantize_folder(folder: &ModelFolder, out: &Path, precision: Precision) -
     let mut shards: Vec<&[Plan]> = Vec::new();
     let (mut first, mut size) = (0, 0);
     for (i, plan) in plans.iter().enumerate() {
-        if i > first && size + plan.bytes() > SHARD {
+        if i > first && size + plan.bytes > SHARD {
             shards.push(&plans[first..i]);
             (first, size) = (i, 0);
         }
-        size += plan.bytes();
+        size += plan.bytes;
     }
     shards.push(&plans[first..]);
     let mut total = 0;

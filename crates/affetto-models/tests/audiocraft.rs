@@ -94,6 +94,7 @@ fn codes(folder: &ModelFolder, golden: &Value) -> Vec<u32> {
         frames: golden["codes"].as_array().unwrap().len(),
         texts: vec![Text { from: 0, states: t5.encode(&ids).unwrap() }],
         melody: config.chroma.map(|_| Melody { chroma, frame_rate: 7.8125 }),
+        ..Plan::default()
     };
     let settings = Settings { sampling: vec![StreamSampling::greedy()], ..Settings::default() };
     generate(&model, &plan, &settings, &[], |_, _| ()).unwrap()

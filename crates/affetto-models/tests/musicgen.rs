@@ -86,7 +86,7 @@ impl Golden {
     /// A plan for as many rows as the golden codes.
     fn plan(&self, melody: Option<Melody>) -> Plan {
         let frames = self.info["codes"].as_array().unwrap().len();
-        Plan { frames, texts: vec![Text { from: 0, states: self.states() }], melody }
+        Plan { frames, texts: vec![Text { from: 0, states: self.states() }], melody, ..Plan::default() }
     }
 
     fn compare(&self, what: &str, ours: &[f32], theirs: &[f32]) {
@@ -224,6 +224,7 @@ fn continuing_equals_one_go_across_windows() {
             frames: 150,
             texts: vec![Text { from: 0, states: golden.states() }, Text { from: 70, states: other }],
             melody: (name == "melody").then(|| melody(29)),
+            ..Plan::default()
         };
         let whole = generate(&model, &plan, &greedy(), &[], |_, _| ()).unwrap();
         assert_eq!(whole.len(), 150 * streams);

@@ -147,7 +147,7 @@ fn plans_that_do_not_fit_the_model_are_errors() {
         generate(model, plan, &Settings::default(), &[], |_, _| ()).err().map(|e| e.to_string())
     };
     let text = |from, n| Text { from, states: vec![0.1; n] };
-    let plan = |texts, melody| Plan { frames: 5, texts, melody };
+    let plan = |texts, melody| Plan { frames: 5, texts, melody, ..Plan::default() };
     assert_eq!(run(&model, &plan(vec![text(0, 48), text(3, 24)], None)), None);
     assert!(run(&model, &plan(vec![text(0, 23)], None)).unwrap().contains("states of the text"));
     assert!(run(&model, &plan(vec![text(3, 24), text(3, 24)], None)).unwrap().contains("first row"));

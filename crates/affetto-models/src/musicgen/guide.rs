@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::av::AvEncoder;
 use super::model::{ChromaProjection, MusicGen};
-use crate::decoder::{Conditions, Guide, Prefix, Progress};
+use crate::decoder::{Conditions, DecoderLm, Guide, Prefix, Progress};
 use crate::error::ModelError;
 
 /// A text that holds from some row on.
@@ -13,6 +14,17 @@ pub struct Text {
     pub from: usize,
     /// The text encoder's states, `[tokens, d_model]`.
     pub states: Vec<f32>,
+}
+
+/// A feeling that holds from some row on.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Feeling {
+    /// The first row of codes it holds for.
+    pub from: usize,
+    /// Unpleasant (-1) to pleasant (1).
+    pub valence: f32,
+    /// Calm (-1) to excited (1).
+    pub arousal: f32,
 }
 
 /// A melody to follow.
@@ -31,12 +43,14 @@ pub struct Plan {
     pub frames: usize,
     /// Texts in the order of their rows. Rows before the first have no text.
     pub texts: Vec<Text>,
+    /// Feelings in the order of their rows; only for models with an [`AvEncoder`]. Rows before the first have none.
+    pub feelings: Vec<Feeling>,
     /// The melody; only for models that read one.
     pub melody: Option<Melody>,
 }
 
-/// Tells the decoder the plan: the texts along time, and for melody models a prefix for each window. It keeps nothing
-/// of the weights but what the conditions need, and can be cloned for takes that share a plan.
+/// Tells the decoder the plan: the texts along time, and for melody models a prefix for each window. It can be cloned for
+/// takes that share a plan.
 #[derive(Clone)]
 pub struct MusicGenGuide {
     frames: usize,
@@ -46,15 +60,21 @@ pub struct MusicGenGuide {
     /// The row from which each text holds.
     from: Vec<usize>,
     told: Told,
-    /// The text that was told last; none before the first step.
-    text: Option<usize>,
+    /// The text and the feeling that were told last; none before the first step.
+    last: Option<(usize, usize)>,
 }
 
 /// How the conditions reach the decoder.
 #[derive(Clone)]
 enum Told {
-    /// By cross-attention; one for each text, behind the one for no text.
-    Cross(Vec<Conditions>),
+    /// By cross-attention: the text's tokens, then the feeling's.
+    Cross {
+        lm: Arc<DecoderLm>,
+        /// Tokens of each text, behind none.
+        texts: Arc<Vec<Vec<f32>>>,
+        feelings: Arc<Vec<Feeling>>,
+        av: Option<Arc<AvEncoder>>,
+    },
     /// As a prefix.
     Prefix {
         projection: Arc<ChromaProjection>,
@@ -70,8 +90,8 @@ impl MusicGenGuide {
     /// Prepares a plan for a model.
     ///
     /// # Errors
-    /// When the texts are not in order, a text's states or the melody do not fit the model, or the model reads no
-    /// melody.
+    /// When texts or feelings are not in order, a text's states or the melody do not fit the model, or the model reads
+    /// no melody or no feelings.
     pub fn new(model: &MusicGen, plan: &Plan) -> Result<Self, ModelError> {
         let config = model.config();
         if let Some(pair) = plan.texts.windows(2).find(|pair| pair[0].from >= pair[1].from) {
@@ -79,6 +99,20 @@ impl MusicGenGuide {
                 what: "a text's first row",
                 expected: format!("above {}, where the text before it begins", pair[0].from),
                 found: pair[1].from.to_string(),
+            });
+        }
+        if let Some(pair) = plan.feelings.windows(2).find(|pair| pair[0].from >= pair[1].from) {
+            return Err(ModelError::Input {
+                what: "a feeling's first row",
+                expected: format!("above {}, where the feeling before it begins", pair[0].from),
+                found: pair[1].from.to_string(),
+            });
+        }
+        if !plan.feelings.is_empty() && model.av_encoder().is_none() {
+            return Err(ModelError::Input {
+                what: "a feeling",
+                expected: "a model with an AV encoder".into(),
+                found: format!("one without {}; put the feeling into the words", super::AV_ENCODER_FILE),
             });
         }
         let mut tokens = vec![Vec::new()];
@@ -104,11 +138,8 @@ impl MusicGenGuide {
             if plan.melody.is_some() {
                 model.melody()?;
             }
-            let conditions = tokens
-                .iter()
-                .map(|tokens| Ok(Conditions { given: Some(Arc::new(model.lm().cross(tokens, &[])?)), null: None }))
-                .collect::<Result<_, ModelError>>()?;
-            Told::Cross(conditions)
+            let feelings = Arc::new(plan.feelings.clone());
+            Told::Cross { lm: model.shared_lm(), texts: Arc::new(tokens), feelings, av: model.av_encoder().cloned() }
         };
         Ok(MusicGenGuide {
             frames: plan.frames,
@@ -117,7 +148,7 @@ impl MusicGenGuide {
             rate: config.frame_rate as f64,
             from: plan.texts.iter().map(|text| text.from).collect(),
             told,
-            text: None,
+            last: None,
         })
     }
 
@@ -139,11 +170,16 @@ impl Guide for MusicGenGuide {
 
     fn conditions(&mut self, progress: &Progress) -> Result<Option<Conditions>, ModelError> {
         let text = self.text_at(progress.step());
-        let new = self.text.replace(text) != Some(text);
-        Ok(match &self.told {
-            Told::Cross(conditions) if new => Some(conditions[text].clone()),
-            _ => None,
-        })
+        let Told::Cross { lm, texts, feelings, av } = &self.told else { return Ok(None) };
+        let feeling = feelings.partition_point(|feeling| feeling.from <= progress.step());
+        if self.last.replace((text, feeling)) == Some((text, feeling)) {
+            return Ok(None);
+        }
+        let mut tokens = texts[text].clone();
+        if let (Some(av), Some(felt)) = (av, feeling.checked_sub(1).map(|i| feelings[i])) {
+            tokens.extend(av.encode(felt.valence, felt.arousal));
+        }
+        Ok(Some(Conditions { given: Some(Arc::new(lm.cross(&tokens, &[])?)), null: None }))
     }
 
     fn prefix(&mut self, progress: &Progress, first: usize) -> Result<Option<Arc<Prefix>>, ModelError> {

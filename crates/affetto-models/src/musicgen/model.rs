@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use affetto_engine::{Checkpoint, Linear, Precision};
 
+use super::av::AvEncoder;
 use super::config::MusicGenConfig;
 use crate::decoder::{DecoderLm, Prefix};
 use crate::error::ModelError;
@@ -11,7 +12,8 @@ use crate::error::ModelError;
 /// A MusicGen model without its text encoder and codec.
 pub struct MusicGen {
     config: MusicGenConfig,
-    lm: DecoderLm,
+    lm: Arc<DecoderLm>,
+    av: Option<Arc<AvEncoder>>,
     text: Option<Linear>,
     chroma: Option<Arc<ChromaProjection>>,
 }
@@ -102,11 +104,33 @@ impl MusicGen {
         let lm = DecoderLm::load_variant(checkpoint, &config.decoder, config.variant(), precision, "decoder.model.")?;
         let d = config.decoder.hidden_size;
         Ok(MusicGen {
-            lm,
+            lm: Arc::new(lm),
+            av: None,
             text: projection(checkpoint, "enc_to_dec_proj", d, config.text.d_model)?,
             chroma: ChromaProjection::load(checkpoint, config)?,
             config: config.clone(),
         })
+    }
+
+    /// The model with what tells it feelings.
+    ///
+    /// # Errors
+    /// When the model has no cross-attention, or is of another width.
+    pub fn with_av_encoder(mut self, av: Arc<AvEncoder>) -> Result<Self, ModelError> {
+        let d = self.config.decoder.hidden_size;
+        if !self.config.variant().cross_attention {
+            return Err(ModelError::Input {
+                what: "an AV encoder",
+                expected: "a model of the type musicgen".into(),
+                found: "one of the type musicgen_melody, which has no cross-attention; use a text model".into(),
+            });
+        }
+        if av.width() != d {
+            let found = av.width().to_string();
+            return Err(ModelError::Input { what: "width of the AV encoder", expected: d.to_string(), found });
+        }
+        self.av = Some(av);
+        Ok(self)
     }
 
     /// The sizes.
@@ -117,6 +141,16 @@ impl MusicGen {
     /// The language model.
     pub fn lm(&self) -> &DecoderLm {
         &self.lm
+    }
+
+    /// The language model, to be shared.
+    pub(super) fn shared_lm(&self) -> Arc<DecoderLm> {
+        self.lm.clone()
+    }
+
+    /// What tells it feelings, where there is one.
+    pub fn av_encoder(&self) -> Option<&Arc<AvEncoder>> {
+        self.av.as_ref()
     }
 
     /// The text encoder's states `[n, d_model]` as condition tokens `[n, d]`.

@@ -11,8 +11,9 @@ use crate::ModelError;
 /// The index of sharded weights.
 pub(super) const INDEX: &str = layout::INDEX;
 
-/// Files besides the weights: settings, the tokenizer, and what says the licence.
-const SMALL: [&str; 8] = [
+/// Files besides the weights: settings, the tokenizer, what says the licence, and what tells a model feelings.
+const SMALL: [&str; 9] = [
+    crate::musicgen::AV_ENCODER_FILE,
     "config.json",
     "generation_config.json",
     "preprocessor_config.json",
@@ -106,6 +107,8 @@ mod tests {
         assert_eq!(names(&all).unwrap(), "config.json state_dict.bin compression_state_dict.bin");
         let with = [&all[..], &["model.safetensors", "tokenizer.json"]].concat();
         assert_eq!(names(&with).unwrap(), "config.json tokenizer.json model.safetensors");
+        let felt = [&with[..], &["av_encoder.safetensors"]].concat();
+        assert_eq!(names(&felt).unwrap(), "av_encoder.safetensors config.json tokenizer.json model.safetensors");
         let sharded = [&with[..], &["model.safetensors.index.json", "model-00001-of-00002.safetensors"]].concat();
         assert_eq!(names(&sharded).unwrap(), "config.json tokenizer.json model.safetensors.index.json");
         let message = names(&["pytorch_model.bin", "state_dict.bin"]).unwrap_err();

@@ -80,7 +80,7 @@ impl Job {
             settings.guidance = vec![scale];
         }
         Ok(Job {
-            plan: Plan { frames, texts, melody },
+            plan: Plan { frames, texts, melody, ..Plan::default() },
             settings,
             beginning,
             resumes: prompt.continuation.as_ref().is_some_and(|from| matches!(*from.source, Source::Codes(_))),
