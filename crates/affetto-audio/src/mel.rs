@@ -26,7 +26,7 @@ impl Default for MelSettings {
 }
 
 /// Hz to Slaney mels: 3 mels per 200 Hz up to 1 kHz, above it 27 mels per factor of 6.4.
-fn to_mel(hz: f64) -> f64 {
+pub fn to_mel(hz: f64) -> f64 {
     if hz < 1000.0 { hz * 3.0 / 200.0 } else { 15.0 + (hz / 1000.0).ln() * 27.0 / 6.4f64.ln() }
 }
 

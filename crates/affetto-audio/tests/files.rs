@@ -3,7 +3,9 @@
 use std::io::Cursor;
 
 use affetto_audio::encode::{WavHeader, write_flac_tagged, write_wav_samples, write_wav_tagged};
-use affetto_audio::{AudioBuffer, AudioError, SampleFormat, Tags, decode_reader, resample, write_flac, write_wav};
+use affetto_audio::{
+    AudioBuffer, AudioError, AudioStream, SampleFormat, Tags, decode_reader, resample, write_flac, write_wav,
+};
 
 fn tone(rate: u32, frames: usize) -> AudioBuffer {
     let wave = |hz: f32| {
@@ -142,4 +144,32 @@ fn resampling_keeps_pitch_length_and_place() {
     assert!(resample(&[0.0; 3], 0, 16_000).is_err());
     assert!(resample(&[0.0; 3], 1, 32_000).is_err(), "a ratio that would cost gigabytes");
     assert!(resample(&[], 8000, 16_000).unwrap().is_empty());
+}
+
+#[test]
+fn a_stream_gives_the_sound_in_blocks_and_ends() {
+    let folder = std::env::temp_dir().join(format!("affetto-stream-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let wave = |i: usize| (i as f32 * 0.01).sin() * 0.5;
+    let audio =
+        AudioBuffer { sample_rate: 8000, channels: vec![(0..100_000).map(wave).collect(), vec![0.25; 100_000]] };
+    let (wav, flac) = (folder.join("a.wav"), folder.join("a.flac"));
+    write_wav(std::fs::File::create(&wav).unwrap(), &audio, SampleFormat::F32).unwrap();
+    write_flac(std::fs::File::create(&flac).unwrap(), &audio, SampleFormat::Pcm24).unwrap();
+    for path in [&wav, &flac] {
+        let mut stream = AudioStream::open(path).unwrap();
+        let (mut frames, mut blocks) = (0, 0);
+        while let Some(block) = stream.next_block().unwrap() {
+            assert_eq!((block.sample_rate, block.channels.len()), (8000, 2));
+            let middle = block.frames() / 2;
+            assert!((block.channels[0][middle] - wave(frames + middle)).abs() < 1e-6);
+            frames += block.frames();
+            blocks += 1;
+        }
+        assert_eq!(frames, 100_000);
+        assert!(blocks > 2, "{blocks} blocks");
+        assert!(stream.next_block().unwrap().is_none(), "the end stays the end");
+    }
+    assert!(matches!(AudioStream::open(&folder), Err(AudioError::Open { .. })), "a folder");
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -1,6 +1,6 @@
 //! A reader for RIFF WAVE: integers of 8 to 32 bits and floats, uncompressed.
 
-use crate::AudioBuffer;
+use std::io::{Read, Seek, SeekFrom};
 
 /// Little-endian fields at a place in a byte slice.
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -37,67 +37,112 @@ pub(super) fn seconds(head: &[u8], file_bytes: u64) -> Option<f64> {
     }
 }
 
-/// What stops a WAV file from being read.
-pub(super) enum Stop {
-    /// Not readable, and why.
-    Bad(String),
-    /// Longer than the limit.
-    TooLong,
+/// The samples of a WAV file, block by block.
+pub(super) struct WavSamples<R> {
+    reader: R,
+    /// Frames per second.
+    pub(super) sample_rate: u32,
+    /// Channels in a frame.
+    pub(super) channels: usize,
+    /// Bytes of one sample.
+    width: usize,
+    /// Bytes of samples that the data chunk still has, as it says itself.
+    left: u64,
+    convert: fn(&[u8]) -> f32,
 }
 
-/// Reads a WAV file. A data chunk that claims more than there is ends with the file.
-pub(super) fn read(bytes: &[u8], max_channels: usize, limit_seconds: f64) -> Result<AudioBuffer, Stop> {
-    let bad = |why: &str| Stop::Bad(why.to_owned());
-    let mut at = 12usize;
-    let mut format: Option<&[u8]> = None;
-    let data = loop {
-        let (Some(id), Some(size)) = (bytes.get(at..at.saturating_add(4)), u32_at(bytes, at.saturating_add(4))) else {
-            return Err(bad("no samples (no data chunk)"));
+/// As many bytes as `buffer` holds, or as there are before the end.
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize, String> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e.to_string()),
+        }
+    }
+    Ok(filled)
+}
+
+impl<R: Read + Seek> WavSamples<R> {
+    /// Reads up to the samples, from the file's first byte. The error says what is wrong.
+    pub(super) fn open(mut reader: R, max_channels: usize) -> Result<Self, String> {
+        // More of a fmt chunk than any field that is read here.
+        const FORMAT_BYTES: usize = 64;
+        let mut head = [0; 12];
+        fill(&mut reader, &mut head)?;
+        let mut format: Option<Vec<u8>> = None;
+        let left = loop {
+            let mut chunk = [0; 8];
+            if fill(&mut reader, &mut chunk)? < chunk.len() {
+                return Err("no samples (no data chunk)".into());
+            }
+            let size = u32_at(&chunk, 4).unwrap_or(0);
+            let mut skip = i64::from(size) + i64::from(size & 1);
+            match &chunk[..4] {
+                b"fmt " => {
+                    let mut body = vec![0; FORMAT_BYTES.min(size as usize)];
+                    if fill(&mut reader, &mut body)? < body.len() {
+                        return Err("cut off inside the fmt chunk".into());
+                    }
+                    skip -= body.len() as i64;
+                    format = Some(body);
+                }
+                b"data" => break u64::from(size),
+                _ => {}
+            }
+            reader.seek(SeekFrom::Current(skip)).map_err(|e| e.to_string())?;
         };
-        let body = at + 8;
-        let end = body.saturating_add(size as usize);
-        match id {
-            b"fmt " => format = Some(bytes.get(body..end).ok_or_else(|| bad("cut off inside the fmt chunk"))?),
-            b"data" => break &bytes[body.min(bytes.len())..end.min(bytes.len())],
-            _ => {}
+        let format = format.ok_or("no fmt chunk before the samples")?;
+        let field = |at| u16_at(&format, at).ok_or("a fmt chunk that is too short");
+        let (mut tag, channels, bits) = (field(0)?, usize::from(field(2)?), field(14)?);
+        let sample_rate = u32_at(&format, 4).unwrap_or(0);
+        let block = usize::from(field(12)?);
+        if tag == 0xFFFE {
+            // WAVE_FORMAT_EXTENSIBLE: the first two bytes of the GUID are the true tag.
+            tag = field(24)?;
         }
-        at = end.saturating_add(size as usize & 1);
-    };
-    let format = format.ok_or_else(|| bad("no fmt chunk before the samples"))?;
-    let field = |at| u16_at(format, at).ok_or_else(|| bad("a fmt chunk that is too short"));
-    let (mut tag, channels, bits) = (field(0)?, usize::from(field(2)?), field(14)?);
-    let rate = u32_at(format, 4).unwrap_or(0);
-    let block = usize::from(field(12)?);
-    if tag == 0xFFFE {
-        // WAVE_FORMAT_EXTENSIBLE: the first two bytes of the GUID are the true tag.
-        tag = field(24)?;
-    }
-    let width = usize::from(bits / 8);
-    if rate == 0 || rate > 768_000 || channels == 0 || channels > max_channels || block != width * channels {
-        return Err(Stop::Bad(format!("{channels} channels of {bits} bits in {block}-byte frames at {rate} Hz")));
-    }
-    let convert: fn(&[u8]) -> f32 = match (tag, bits) {
-        (1, 8) => |b| (f32::from(b[0]) - 128.0) / 128.0,
-        (1, 16) => |b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0,
-        (1, 24) => |b| (i32::from_le_bytes([0, b[0], b[1], b[2]]) >> 8) as f32 / 8_388_608.0,
-        (1, 32) => |b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f32 / 2_147_483_648.0,
-        (3, 32) => |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
-        (3, 64) => |b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32,
-        _ => return Err(Stop::Bad(format!("WAV encoding {tag} with {bits} bits; give integers or floats"))),
-    };
-    let frames = data.len() / block;
-    if frames == 0 {
-        return Err(bad("no sound in it"));
-    }
-    if frames as f64 > limit_seconds * f64::from(rate) {
-        return Err(Stop::TooLong);
-    }
-    let mut planes = vec![Vec::with_capacity(frames); channels];
-    for frame in data.chunks_exact(block) {
-        for (plane, sample) in planes.iter_mut().zip(frame.chunks_exact(width)) {
-            let x = convert(sample);
-            plane.push(if x.is_finite() { x } else { 0.0 });
+        let width = usize::from(bits / 8);
+        if sample_rate == 0
+            || sample_rate > 768_000
+            || channels == 0
+            || channels > max_channels
+            || block != width * channels
+        {
+            return Err(format!("{channels} channels of {bits} bits in {block}-byte frames at {sample_rate} Hz"));
         }
+        let convert: fn(&[u8]) -> f32 = match (tag, bits) {
+            (1, 8) => |b| (f32::from(b[0]) - 128.0) / 128.0,
+            (1, 16) => |b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0,
+            (1, 24) => |b| (i32::from_le_bytes([0, b[0], b[1], b[2]]) >> 8) as f32 / 8_388_608.0,
+            (1, 32) => |b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f32 / 2_147_483_648.0,
+            (3, 32) => |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
+            (3, 64) => |b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32,
+            _ => return Err(format!("WAV encoding {tag} with {bits} bits; give integers or floats")),
+        };
+        Ok(WavSamples { reader, sample_rate, channels, width, left, convert })
     }
-    Ok(AudioBuffer { sample_rate: rate, channels: planes })
+
+    /// The next `frames` frames or what is left of them, channel by channel; `None` at the end. A data chunk that claims
+    /// more than there is ends with the file.
+    pub(super) fn next(&mut self, frames: usize) -> Result<Option<Vec<Vec<f32>>>, String> {
+        let block = self.width * self.channels;
+        let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(frames * block);
+        let mut bytes = vec![0; wanted];
+        let got = fill(&mut self.reader, &mut bytes)?;
+        self.left -= got as u64;
+        let got = got / block;
+        if got == 0 {
+            return Ok(None);
+        }
+        let mut planes = vec![Vec::with_capacity(got); self.channels];
+        for frame in bytes[..got * block].chunks_exact(block) {
+            for (plane, sample) in planes.iter_mut().zip(frame.chunks_exact(self.width)) {
+                let x = (self.convert)(sample);
+                plane.push(if x.is_finite() { x } else { 0.0 });
+            }
+        }
+        Ok(Some(planes))
+    }
 }
