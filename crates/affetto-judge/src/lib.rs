@@ -1,9 +1,10 @@
-//! What came out: emotion judges on notes and on sound, symbolic metrics, copying, statistics.
+//! What came out: emotion judges on notes and on sound, symbolic metrics, copying, statistics, pictures of it all.
 
 pub mod copying;
 pub mod features;
 pub mod metrics;
 pub mod notes;
+pub mod plot;
 pub mod reference;
 pub mod ridge;
 pub mod sound;
