@@ -166,6 +166,18 @@ fn a_model_may_be_stored_quantised() {
         desk.ok(&report);
         let take: Value = serde_json::from_slice(&desk.read("s.json")).unwrap();
         assert_eq!(codes(&take), at_load, "{form}");
+        desk.ok(&[&report[..], &["--quantize", form]].concat());
+        // What was rounded is not to be had otherwise; bf16 is, for it is rounded little.
+        for other in ["none", "bf16", "int8", "int4"].into_iter().filter(|other| *other != form) {
+            let args = [&report[..], &["--quantize", other]].concat();
+            if form == "bf16" {
+                desk.ok(&args);
+                continue;
+            }
+            let told = desk.fails(2, &args);
+            assert!(told.contains(&format!("{stored} is stored as {form}")), "{told}");
+            assert!(told.contains("leave --quantize out"), "{told}");
+        }
     }
     assert!(desk.fails(1, &["models", "quantize", folder, "int8"]).contains("int8"), "it is there already");
     assert!(desk.fails(2, &["models", "quantize", folder, "x", "--quantize", "none"]).contains("int8"));
@@ -207,6 +219,10 @@ fn a_prompt_along_time_changes_when_it_says() {
     // The last stream of a frame is sampled three steps after its first.
     assert!(same(0) >= 75 && same(3) >= 72, "{} {}", same(0), same(3));
     assert!((0..4).any(|k| same(k) < 150), "the new words changed nothing");
+    assert_eq!(changed, made(&desk, &args("calm piano | 0:01.5: drums enter")), "the start needs no time");
+    let told = |prompt| desk.fails(2, &desk.with_model(&args(prompt)));
+    assert!(told("0: calm piano | 3: drums enter").contains("the music ends at 3 s"));
+    assert!(told("calm piano | 0:02 drums").contains("\"0:02 drums\""));
     let drums = made(&desk, &args("drums enter"));
     assert!(drums != whole && drums != changed);
 }

@@ -344,6 +344,16 @@ impl Checkpoint {
         Ok(StoredTensor { entry: entry.clone(), stored, scale })
     }
 
+    /// A tensor's bytes as they lie in the file, whatever they are, with the name safetensors headers have for their
+    /// kind (`I64`, `BOOL` …): for tensors that are only copied.
+    ///
+    /// # Errors
+    /// [`EngineError::Missing`].
+    pub fn raw(&self, name: &str) -> Result<(String, &[u8]), EngineError> {
+        let entry = self.entry(name)?;
+        Ok((entry.dtype.to_string(), &entry.shard.bytes.as_slice()[entry.start..entry.end]))
+    }
+
     /// A tensor as it is stored; its shape must be `shape`.
     pub fn stored_shaped(&self, name: &str, shape: &[usize]) -> Result<StoredTensor, EngineError> {
         let tensor = self.stored(name)?;

@@ -3,6 +3,7 @@
 use affetto_engine::{PackedMatrix, Precision, linear};
 use affetto_models::ModelFolder;
 use affetto_models::quantize::quantize_folder;
+use safetensors::Dtype;
 
 const NAMES: [(&str, usize, usize); 6] = [
     ("decoder.model.decoder.layers.0.fc1.weight", 128, 64),
@@ -15,16 +16,23 @@ const NAMES: [(&str, usize, usize); 6] = [
 /// What is multiplied together.
 const JOINED: [(&str, usize); 3] = [(NAMES[3].0, 48), (NAMES[1].0, 48), (NAMES[4].0, 48)];
 
+/// Tensors that are carried along.
+const STRAY: [&str; 3] = ["text_encoder.embeddings.position_ids", "decoder.mask", "decoder.lm_heads.bytes"];
+
 fn folder(path: &std::path::Path) {
-    let data: Vec<(String, Vec<usize>, Vec<u8>)> = NAMES
+    let mut data: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = NAMES
         .iter()
         .map(|&(name, n, k)| {
             let numbers = (0..n * k).map(|i| ((i * 7919 % 1009) as f32 - 504.0) * 1e-3 * (1.0 + (i / k) as f32));
-            (name.to_owned(), vec![n, k], numbers.flat_map(f32::to_le_bytes).collect())
+            (name.to_owned(), Dtype::F32, vec![n, k], numbers.flat_map(f32::to_le_bytes).collect())
         })
         .collect();
-    let views = data.iter().map(|(name, shape, bytes)| {
-        (name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).unwrap())
+    // What no network reads, of kinds that are no weights.
+    data.push((STRAY[0].into(), Dtype::I64, vec![1, 3], (0..3i64).flat_map(i64::to_le_bytes).collect()));
+    data.push((STRAY[1].into(), Dtype::BOOL, vec![3], vec![1, 0, 1]));
+    data.push((STRAY[2].into(), Dtype::I8, vec![2, 2], vec![1, 2, 3, 255]));
+    let views = data.iter().map(|(name, dtype, shape, bytes)| {
+        (name, safetensors::tensor::TensorView::new(*dtype, shape.clone(), bytes).unwrap())
     });
     let file = safetensors::serialize(views, None).unwrap();
     std::fs::write(path.join("model.safetensors"), file).unwrap();
@@ -42,6 +50,11 @@ fn stored_and_quantised_at_load_are_the_same_bits() {
         assert!(bytes < from.bytes() * 3 / 4, "{bytes} of {}", from.bytes());
         let stored = ModelFolder::open(&out).unwrap();
         assert_eq!(stored.quantization(), Some(note));
+        for name in STRAY {
+            let both = [&from, &stored].map(|folder| folder.checkpoint().raw(name).unwrap());
+            assert_eq!(both[0], both[1], "{name}");
+            assert_eq!(from.checkpoint().shape(name).unwrap(), stored.checkpoint().shape(name).unwrap());
+        }
         for (name, n, k) in NAMES {
             let x: Vec<f32> = (0..2 * k).map(|i| (i as f32 * 0.37).sin()).collect();
             let run = |folder: &ModelFolder| {

@@ -10,6 +10,7 @@ use crate::continuation::Continuation;
 use crate::error::{Error, Result};
 use crate::families::Family;
 use crate::melody::Melody;
+use crate::schedule;
 
 /// The longest music that can be asked for, in seconds: one hour.
 pub const MAX_DURATION_SECONDS: f64 = 3600.0;
@@ -241,9 +242,14 @@ impl Prompt {
             Family::Score => &[
                 (self.melody.is_some(), "--melody", "follow no melody; name a MusicGen melody model with --model"),
                 (self.continuation.is_some(), "--continue", "begin anew each time; name a MusicGen model with --model"),
+                (
+                    schedule::has_parts(&self.text),
+                    "words along time (TIME: WORDS | TIME: WORDS)",
+                    "read one text for the whole take; give the feeling along time with --emotion, or name a MusicGen \
+                     model with --model",
+                ),
             ],
             Family::MusicGen => &[
-                (self.emotion.is_some(), "--emotion", "hear a feeling only in the words; put it there"),
                 (self.tempo_bpm.is_some(), "--tempo", notes),
                 (self.key.is_some(), "--key", notes),
                 (self.meter.is_some(), "--meter", notes),
@@ -253,7 +259,7 @@ impl Prompt {
         };
         match unheard.iter().find(|(asked, ..)| *asked) {
             Some(&(_, what, reason)) => Err(Error::Family { what: what.to_owned(), family: family.name(), reason }),
-            None if family == Family::MusicGen => crate::schedule::read(&self.text).map(drop),
+            None if family == Family::MusicGen => schedule::read_for(&self.text, self.duration_seconds).map(drop),
             None => Ok(()),
         }
     }

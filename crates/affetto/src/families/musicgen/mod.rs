@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use affetto_engine::Precision;
 use affetto_models::ModelFolder;
-use affetto_models::musicgen::{MusicGen, MusicGenConfig, generate_many};
+use affetto_models::musicgen::{AV_ENCODER_FILE, AvEncoder, MusicGen, MusicGenConfig, generate_many};
 use affetto_models::t5::{T5Encoder, T5Tokenizer};
 
 use crate::error::{Error, Result};
@@ -68,6 +68,8 @@ pub(crate) struct MusicGenStudio {
     config: MusicGenConfig,
     precision: Precision,
     model: Option<Arc<MusicGen>>,
+    /// What tells the model feelings, where the folder has it.
+    av: Option<Arc<AvEncoder>>,
     sound: Arc<CodesSound>,
     /// States of texts that were read, the newest last.
     texts: Vec<(String, Arc<[f32]>)>,
@@ -84,15 +86,22 @@ impl MusicGenStudio {
         };
         affetto_engine::threads::set_limit(threads);
         let folder = Arc::new(ModelFolder::open(path_or_id)?);
+        let precision = precision_for(&folder, options.quantize)?;
         let config = MusicGenConfig::from_json(folder.config())?;
         let sound = Arc::new(CodesSound::new(folder.clone(), &config)?);
+        let file = folder.path().join(AV_ENCODER_FILE);
+        let av = match file.is_file() {
+            true => Some(Arc::new(AvEncoder::open(&file, config.decoder.hidden_size)?)),
+            false => None,
+        };
         Ok(MusicGenStudio {
             name: folder.name(),
             licences: vec![format!("model weights: {}", folder.licence())],
-            precision: options.quantize.unwrap_or_else(|| stored_precision(&folder)),
+            precision,
             folder,
             config,
             model: None,
+            av,
             sound,
             texts: Vec::new(),
         })
@@ -103,9 +112,18 @@ impl MusicGenStudio {
         if let Some(model) = &self.model {
             return Ok(model.clone());
         }
-        let model = Arc::new(MusicGen::load(self.folder.checkpoint(), &self.config, self.precision)?);
+        let mut model = MusicGen::load(self.folder.checkpoint(), &self.config, self.precision)?;
+        if let Some(av) = &self.av {
+            model = model.with_av_encoder(av.clone())?;
+        }
+        let model = Arc::new(model);
         self.model = Some(model.clone());
         Ok(model)
+    }
+
+    /// Whether it hears a feeling beside the words.
+    pub fn hears_feeling(&self) -> bool {
+        self.av.is_some()
     }
 
     /// Bytes of weights that a step reads.
@@ -193,9 +211,30 @@ impl MusicGenStudio {
     }
 }
 
-/// How the folder's weights are best held: as they were quantised, else f32.
-fn stored_precision(folder: &ModelFolder) -> Precision {
-    folder.quantization().and_then(precision).unwrap_or_default()
+/// How the weights are held: as is asked, else as they are stored. What was rounded to 8 or 4 bits stays so.
+fn precision_for(folder: &ModelFolder, asked: Option<Precision>) -> Result<Precision> {
+    let stored = folder.quantization();
+    let held = stored.and_then(precision).unwrap_or_default();
+    match (stored, asked) {
+        (Some(stored), Some(asked)) if asked != held && matches!(held, Precision::Int8 | Precision::Int4) => {
+            let path = folder.path().display();
+            Err(Error::Prompt {
+                what: "--quantize",
+                found: format!("{}, but {path} is stored as {stored}", precision_name(asked)),
+                expected: format!("{stored}: leave --quantize out, or name the folder it was quantised from"),
+            })
+        }
+        _ => Ok(asked.unwrap_or(held)),
+    }
+}
+
+fn precision_name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "none",
+        Precision::Bf16 => "bf16",
+        Precision::Int8 => "int8",
+        Precision::Int4 => "int4",
+    }
 }
 
 /// `none`, `bf16`, `int8` or `int4`.
