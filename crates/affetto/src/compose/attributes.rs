@@ -7,8 +7,8 @@ use affetto_score::{Instrument, Key};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use super::Request;
 use super::plan::Movement;
-use super::{Ablation, Request};
 
 /// Tells the prior's draws apart from others of the same seed.
 const STREAM: u64 = 0x7072_696f_7264_7261;
@@ -41,9 +41,9 @@ impl<'a> Attributes<'a> {
         sampling: PriorSampling,
     ) -> Attributes<'a> {
         let draws = draw(request.seed);
-        let neutral = request.ablation == Ablation::NeutralAttributes;
+        let neutral = request.ablation.neutral_attributes();
         let mut context = PriorContext {
-            sentence,
+            sentence: request.ablation.attributes_hear(sentence),
             emotion: match neutral {
                 true => Some(Emotion::NEUTRAL),
                 false => mean_emotion(request),

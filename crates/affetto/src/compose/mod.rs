@@ -42,6 +42,28 @@ pub enum Ablation {
     NeutralAttributes,
     /// The language model hears no feeling; only the attributes follow the asked one.
     ModelWithoutEmotion,
+    /// No part is told a feeling, not even the one asked for: it is in the prompt's words alone, which the language model
+    /// and the attributes read as any others.
+    WordsOnly,
+    /// As [`Ablation::WordsOnly`], and the attributes are drawn for a neutral feeling and without the words.
+    WordsOnlyNeutralAttributes,
+}
+
+impl Ablation {
+    /// Whether the feeling is told in words alone.
+    pub(crate) fn is_words_only(self) -> bool {
+        matches!(self, Ablation::WordsOnly | Ablation::WordsOnlyNeutralAttributes)
+    }
+
+    /// Whether the attributes are drawn for a neutral feeling.
+    fn neutral_attributes(self) -> bool {
+        matches!(self, Ablation::NeutralAttributes | Ablation::WordsOnlyNeutralAttributes)
+    }
+
+    /// The sentence that the attributes are drawn for.
+    fn attributes_hear<'a>(self, sentence: Option<&'a [f32]>) -> Option<&'a [f32]> {
+        sentence.filter(|_| self != Ablation::WordsOnlyNeutralAttributes)
+    }
 }
 
 /// What is asked of the model. `None` or empty = the model chooses.
@@ -243,4 +265,20 @@ fn density(score: &Score) -> f32 {
     onsets.sort_unstable();
     onsets.dedup();
     (onsets.len() as f64 / score.seconds_at(score.end()).max(1e-3)) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_ablation_withholds_what_it_says() {
+        let sentence = [0.5f32];
+        let of = |a: Ablation| (a.is_words_only(), a.neutral_attributes(), a.attributes_hear(Some(&sentence)).is_some());
+        assert_eq!(of(Ablation::None), (false, false, true));
+        assert_eq!(of(Ablation::NeutralAttributes), (false, true, true));
+        assert_eq!(of(Ablation::ModelWithoutEmotion), (false, false, true));
+        assert_eq!(of(Ablation::WordsOnly), (true, false, true));
+        assert_eq!(of(Ablation::WordsOnlyNeutralAttributes), (true, true, false));
+    }
 }

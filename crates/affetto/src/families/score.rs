@@ -49,6 +49,9 @@ impl ScoreStudio {
 
     /// The feeling a prompt asks for: the one given with it, or else what its words mean.
     pub fn feeling(&self, prompt: &Prompt) -> Feeling {
+        if prompt.ablation.is_words_only() {
+            return Feeling::none();
+        }
         if let Some(curve) = &prompt.emotion {
             return Feeling { curve: Some(curve.clone()), from: EmotionFrom::Asked, words: Vec::new() };
         }
