@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use affetto::{
-    Assets, Continuation, Emotion, Family, Melody, ModelOptions, Prompt, SaveOptions, Studio, Take, TakeSummary,
-    Timings, names,
+    Assets, Continuation, Emotion, EmotionCurve, Family, Melody, ModelOptions, Prompt, SaveOptions, Studio, Take,
+    TakeSummary, Timings, names,
 };
 use serde::Serialize;
 
@@ -65,6 +65,10 @@ fn make(args: &GenerateArgs, started: Instant, written: &mut Vec<String>) -> Res
 
     let progress = RefCell::new(Progress::new(args.quiet));
     let mut studio = source.open(args.sampling.threads.map_or(0, usize::from))?;
+    let prompt = match &args.emotion {
+        Some(text) if family == Family::MusicGen => prompt.emotion(feeling_for(&studio, text)?),
+        _ => prompt,
+    };
     let mut composing = |share: f32| progress.borrow_mut().show("composing", share);
     let mut out = output::Patient::default();
     if targets.stream {
@@ -183,10 +187,6 @@ fn prompt_of(args: &GenerateArgs, family: Family) -> Result<Prompt, Failure> {
     if let Some(density) = music.density {
         prompt = prompt.density(density);
     }
-    if args.emotion.is_some() && family == Family::MusicGen {
-        // Whatever it is, it is refused.
-        prompt = prompt.emotion(Emotion { valence: 0.0, arousal: 0.0 });
-    }
     let prompt = with_sampling(prompt, &args.sampling);
     prompt.check_for(family)?;
     if family == Family::Score {
@@ -197,6 +197,18 @@ fn prompt_of(args: &GenerateArgs, family: Family) -> Result<Prompt, Failure> {
         }
     }
     Ok(prompt)
+}
+
+/// The feeling asked of a MusicGen model: words by the lexicon that ships, numbers without it. For a model that hears
+/// none any will do: it is refused by name when the take is begun.
+fn feeling_for(studio: &Studio, text: &str) -> Result<EmotionCurve, Failure> {
+    if !studio.hears_feeling() {
+        return Ok(Emotion::NEUTRAL.into());
+    }
+    Ok(match Assets::open_default().and_then(|assets| affetto::read_lexicon(&assets)) {
+        Ok(lexicon) => lexicon.read(text).map_err(affetto::Error::from)?,
+        Err(_) => EmotionCurve::parse(text).map_err(|error| affetto::Error::Emotion(error.into()))?,
+    })
 }
 
 /// A prompt with the files it works from.

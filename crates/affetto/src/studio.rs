@@ -117,12 +117,24 @@ impl Studio {
         }
     }
 
-    /// The feeling a prompt asks for: the one given with it, or else what its words mean. None for MusicGen models,
-    /// which hear a feeling only in the words.
+    /// Whether the models hear a feeling beside the words: a MusicGen model does where `av_encoder.safetensors` lies in
+    /// its folder.
+    pub fn hears_feeling(&self) -> bool {
+        match &self.models {
+            Models::Score(_) => true,
+            Models::MusicGen(studio) => studio.hears_feeling(),
+        }
+    }
+
+    /// The feeling a prompt asks for: the one given with it, or else what its words mean. MusicGen models hear none but
+    /// the one that is given.
     pub fn feeling(&self, prompt: &Prompt) -> Feeling {
         match &self.models {
             Models::Score(studio) => studio.feeling(prompt),
-            Models::MusicGen(_) => Feeling::none(),
+            Models::MusicGen(_) => match &prompt.emotion {
+                Some(curve) => Feeling { curve: Some(curve.clone()), from: EmotionFrom::Asked, words: Vec::new() },
+                None => Feeling::none(),
+            },
         }
     }
 

@@ -17,6 +17,9 @@ pub fn describe(take: &Take, files: &[String], seconds_taken: f64) -> String {
         rows.push(("plays", format!("{}; {}", notes.instruments.join(", "), counted(notes.note_count, "note"))));
     }
     if let Some(codes) = &s.codes {
+        if !s.emotion_asked.is_empty() {
+            rows.push(("feeling", feeling(s)));
+        }
         let channels = if codes.channels == 2 { "stereo" } else { "mono" };
         let length = short(s.duration_seconds);
         let frames = counted(codes.frames, "frame");

@@ -67,6 +67,16 @@ pub fn write(folder: &Path, kind: Kind) {
     std::fs::write(folder.join("README.md"), "---\nlicense: cc-by-nc-4.0\n---\n# Random weights\n").unwrap();
 }
 
+/// Puts an AV encoder of random weights into a folder, its layers named as torch does.
+pub fn write_av_encoder(folder: &Path) {
+    let mut w = Weights::new(12);
+    w.put("net.0.weight", &[8, 2], |u| 2.0 * u);
+    w.put("net.0.bias", &[8], |u| u);
+    w.put("net.2.weight", &[2 * WIDTH, 8], |u| 2.0 * u);
+    w.put("net.2.bias", &[2 * WIDTH], |u| u);
+    w.save(&folder.join("av_encoder.safetensors"));
+}
+
 fn language_model(w: &mut Weights, kind: Kind, books: usize) {
     for k in 0..books {
         w.matrix(&format!("decoder.model.decoder.embed_tokens.{k}"), CODES + 1, WIDTH);

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use affetto_control::EmotionCurve;
 use affetto_engine::sampling::StreamSampling;
 use affetto_models::decoder::Settings;
 use affetto_models::melody::Chroma;
-use affetto_models::musicgen::{Generation, Melody as ChromaMelody, MusicGen, MusicGenGuide, Plan, Text};
+use affetto_models::musicgen::{Feeling, Generation, Melody as ChromaMelody, MusicGen, MusicGenGuide, Plan, Text};
 
 use super::{CodesSound, MusicGenStudio, Timings};
 use crate::continuation::{Continuation, Source};
@@ -19,6 +20,9 @@ use crate::studio::draw_seed;
 use crate::summary::{Asked, EmotionFrom, TakeSummary};
 use crate::take::Take;
 use crate::take_file::StoredTake;
+
+/// Seconds for which a feeling that moves is told as it stands in their middle.
+const FEELING_SECONDS: f64 = 2.0;
 
 /// One take to be made.
 pub(crate) struct Job {
@@ -49,6 +53,14 @@ impl Job {
                 reason: "of this kind follow no melody; name a melody model (musicgen-melody) with --model",
             });
         }
+        if prompt.emotion.is_some() && !studio.hears_feeling() {
+            return Err(Error::Family {
+                what: "--emotion".into(),
+                family: Family::MusicGen.name(),
+                reason: "hear a feeling only in the words, unless av_encoder.safetensors lies in their folder; put it \
+                         into the words",
+            });
+        }
         let words: Vec<&str> = parts.iter().map(|(_, words)| words.as_str()).collect();
         studio.states(&words, &mut timings)?;
         let mut texts: Vec<Text> = Vec::with_capacity(parts.len());
@@ -67,6 +79,8 @@ impl Job {
             None => Vec::new(),
         };
         timings.prepare_seconds = started.elapsed().as_secs_f64();
+        let rate = studio.config.frame_rate as f64;
+        let feelings = prompt.emotion.as_ref().map_or(Vec::new(), |curve| feelings(curve, frames, rate));
         let seed = prompt.seed.unwrap_or_else(draw_seed);
         let defaults = StreamSampling::default();
         let asked = prompt.sampling;
@@ -80,7 +94,7 @@ impl Job {
             settings.guidance = vec![scale];
         }
         Ok(Job {
-            plan: Plan { frames, texts, melody, ..Plan::default() },
+            plan: Plan { frames, texts, feelings, melody },
             settings,
             beginning,
             resumes: prompt.continuation.as_ref().is_some_and(|from| matches!(*from.source, Source::Codes(_))),
@@ -92,8 +106,8 @@ impl Job {
                 licences: studio.licences.clone(),
                 prompt: prompt.text.clone(),
                 duration_seconds: frames as f64 / studio.config.frame_rate as f64,
-                emotion: None,
-                emotion_from: EmotionFrom::None,
+                emotion: prompt.emotion.clone(),
+                emotion_from: if prompt.emotion.is_some() { EmotionFrom::Asked } else { EmotionFrom::None },
                 emotion_words: Vec::new(),
             },
             sound: studio.sound.clone(),
@@ -147,6 +161,22 @@ impl Job {
         let continued = self.beginning.len() / self.sound.streams();
         Take::of_codes(codes, continued, self.melody, self.asked, self.sound, self.timings)
     }
+}
+
+/// A feeling over time as the model is told it, for so many rows at `rate` a second.
+fn feelings(curve: &EmotionCurve, frames: usize, rate: f64) -> Vec<Feeling> {
+    let at = |from: usize, seconds: f64| {
+        let emotion = curve.at(seconds);
+        Feeling { from, valence: emotion.valence, arousal: emotion.arousal }
+    };
+    if curve.is_constant() {
+        return vec![at(0, 0.0)];
+    }
+    let rows = ((FEELING_SECONDS * rate).round() as usize).max(1);
+    let mut told: Vec<Feeling> =
+        (0..frames).step_by(rows).map(|from| at(from, from as f64 / rate + FEELING_SECONDS / 2.0)).collect();
+    told.dedup_by(|next, before| (next.valence, next.arousal) == (before.valence, before.arousal));
+    told
 }
 
 /// A melody as the model hears it.
@@ -218,4 +248,18 @@ fn stored_codes(from: &Continuation, stored: &StoredTake, studio: &MusicGenStudi
         return Err(from.bad("no codes in it; give a take with sound".into()));
     }
     Ok((0..frames).flat_map(|frame| stored.codes.iter().map(move |stream| stream[frame])).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_is_told_every_two_seconds_and_a_point_once() {
+        let told = |text: &str| feelings(&EmotionCurve::parse(text).unwrap(), 500, 50.0);
+        assert_eq!(told("0.5,-1"), [Feeling { from: 0, valence: 0.5, arousal: -1.0 }]);
+        let turn = told("0:-1,0 4:1,0.5");
+        assert_eq!(turn.iter().map(|f| f.from).collect::<Vec<_>>(), [0, 100, 200], "it is still after 4 s");
+        assert_eq!(turn.iter().map(|f| f.valence).collect::<Vec<_>>(), [-0.5, 0.5, 1.0]);
+    }
 }
