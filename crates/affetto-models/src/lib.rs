@@ -1,6 +1,7 @@
 //! Networks on the engine. Each loads a published tensor layout from a
 //! [`Checkpoint`](affetto_engine::Checkpoint).
 
+pub mod basic_pitch;
 pub mod decoder;
 pub mod encodec;
 pub mod error;
