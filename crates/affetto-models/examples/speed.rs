@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use affetto_engine::{Checkpoint, Precision, threads};
+use affetto_models::basic_pitch::{BasicPitch, SAMPLE_RATE, WINDOW};
 use affetto_models::minilm::MiniLm;
 use affetto_models::musicnn::{BANDS, FRAMES, HOP, MusiCnn};
 
@@ -45,5 +46,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     milliseconds("MusiCNN, one window", 5, || net.forward(&picture[..FRAMES * BANDS]).unwrap());
     let took = milliseconds(&format!("MusiCNN, {count} overlapping windows"), 5, || net.windows(&picture).unwrap());
     println!("{:.1} windows/s", count as f64 / took * 1e3);
+    let weights = &include_bytes!("../../../assets/basic-pitch/basic_pitch.safetensors")[..];
+    let load = || BasicPitch::load(&Checkpoint::from_bytes("basic pitch", weights).unwrap()).unwrap();
+    milliseconds("Basic Pitch, load", 5, load);
+    let net = load();
+    let seconds = 30;
+    let sound: Vec<f32> = (0..seconds * SAMPLE_RATE as usize)
+        .map(|i| ((i * 7919) % 1013) as f32 / 4000.0 * (i as f32 * 0.06).sin())
+        .collect();
+    milliseconds("Basic Pitch, one window", 20, || net.window(&sound[..WINDOW]));
+    let took = milliseconds(&format!("Basic Pitch, {seconds} s of sound"), 5, || net.posteriors(&sound));
+    println!("{:.1} × real time", seconds as f64 / took * 1e3);
     Ok(())
 }

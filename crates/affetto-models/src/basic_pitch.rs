@@ -1,7 +1,7 @@
 //! Basic Pitch (Bittner et al. 2022, "A lightweight instrument-agnostic model for polyphonic note transcription and
 //! multipitch estimation"): the notes that sound in a recording, and where they begin.
 //!
-//! A window of sound becomes a constant-Q transform ([`cqt`](self)), whose harmonics are laid side by side; a small
+//! A window of sound becomes a constant-Q transform, whose harmonics are laid side by side; a small
 //! convolutional network says for each frame which pitch contours sound (3 bins a semitone), from these which of the
 //! 88 keys sound, and from keys and transform where a key is struck. Long sound is cut into overlapping windows by a
 //! [`Stitcher`]; [`notes`] makes notes of what the network says.
