@@ -146,8 +146,8 @@ impl DecoderLm {
     }
 }
 
-/// cos(p·ω_i) for i < ⌊d/2⌋, then sin(p·ω_i), ω_i = 10000^(-i / (⌊d/2⌋ - 1)); a zero at the end where d is odd.
-fn sinusoids(count: usize, d: usize, angles: Angles) -> Vec<f32> {
+/// Sinusoidal positions `[count, d]`: cos(p·ω_i) for i < ⌊d/2⌋, then sin(p·ω_i), ω_i = 10000^(-i / (⌊d/2⌋ - 1)); a zero at the end where d is odd.
+pub fn sinusoids(count: usize, d: usize, angles: Angles) -> Vec<f32> {
     let half = d / 2;
     let step = 10_000f64.ln() / half.saturating_sub(1).max(1) as f64;
     let exact: Vec<f64> = (0..half).map(|i| (-step * i as f64).exp()).collect();

@@ -18,7 +18,7 @@ pub use cross::CrossCache;
 pub use forward::{Answers, Logits, Scratch};
 pub use generate::{Guide, Settings, generate, generate_many};
 pub use lane::Lane;
-pub use lm::DecoderLm;
+pub use lm::{DecoderLm, sinusoids};
 pub use progress::Progress;
 pub(crate) use take::step;
 pub use take::{Conditions, Prefix, Take};

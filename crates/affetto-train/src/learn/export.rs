@@ -38,19 +38,51 @@ pub struct NamedTensor {
 /// The tensors of a network under the names of ARCHITECTURE.md.
 pub fn tensors(network: &Network, config: &ModelConfig) -> Vec<NamedTensor> {
     let mut found = Collect::of(network);
-    let mut take = |name: &str| found.remove(name).unwrap_or_else(|| panic!("the network has {name}"));
-    let mut out = Vec::new();
-    let d = config.hidden_size;
+    let mut out = decoder_tensors(&mut found, &config.vocab_sizes, config.hidden_size, config.num_hidden_layers);
+    let mut take = |name: &str| taken(&mut found, name);
+    for (old, new) in [
+        ("text_proj", "text_proj"),
+        ("tempo", "tempo"),
+        ("density", "density"),
+        ("av_fc1", "av.fc1"),
+        ("av_fc2", "av.fc2"),
+    ] {
+        let weight = take(&format!("conditions.{old}.weight")).transposed();
+        out.push(weight.named(format!("conditions.{new}.weight")));
+        out.push(take(&format!("conditions.{old}.bias")).named(format!("conditions.{new}.bias")));
+    }
+    for (old, new) in
+        [("key", "key"), ("meter", "meter"), ("instrument", "instrument"), ("closing", "closing"), ("kinds", "type")]
+    {
+        out.push(take(&format!("conditions.{old}.weight")).named(format!("conditions.{new}.weight")));
+    }
+    out
+}
 
+/// Takes a parameter out of those found.
+pub(super) fn taken(found: &mut HashMap<String, NamedTensor>, name: &str) -> NamedTensor {
+    found.remove(name).unwrap_or_else(|| panic!("the network has {name}"))
+}
+
+/// Takes the decoder's parameters (`embed`, `layers`, `layer_norm`, `heads`) out of those found, under the names of
+/// ARCHITECTURE.md; both families' decoders have them.
+pub(super) fn decoder_tensors(
+    found: &mut HashMap<String, NamedTensor>,
+    vocab_sizes: &[usize],
+    d: usize,
+    layers: usize,
+) -> Vec<NamedTensor> {
+    let mut take = |name: &str| taken(found, name);
+    let mut out = Vec::new();
     let embed = take("embed.weight");
     let mut from = 0;
-    for (k, &size) in config.vocab_sizes.iter().enumerate() {
+    for (k, &size) in vocab_sizes.iter().enumerate() {
         out.push(embed.rows(from..from + size + 1).named(format!("decoder.embed_tokens.{k}.weight")));
         from += size + 1;
     }
     let heads = take("heads.weight").transposed();
     let mut from = 0;
-    for (k, &size) in config.vocab_sizes.iter().enumerate() {
+    for (k, &size) in vocab_sizes.iter().enumerate() {
         out.push(heads.rows(from..from + size).named(format!("lm_heads.{k}.weight")));
         from += size;
     }
@@ -59,7 +91,7 @@ pub fn tensors(network: &Network, config: &ModelConfig) -> Vec<NamedTensor> {
         out.push(take(&format!("{from}.beta")).named(format!("{to}.bias")));
     };
     norm(&mut take, "layer_norm".into(), "decoder.layer_norm".into(), &mut out);
-    for i in 0..config.num_hidden_layers {
+    for i in 0..layers {
         let (from, to) = (format!("layers.{i}"), format!("decoder.layers.{i}"));
         for name in ["self_attn_layer_norm", "encoder_attn_layer_norm", "final_layer_norm"] {
             norm(&mut take, format!("{from}.{name}"), format!("{to}.{name}"), &mut out);
@@ -82,27 +114,12 @@ pub fn tensors(network: &Network, config: &ModelConfig) -> Vec<NamedTensor> {
             out.push(take(&format!("{from}.{old}.weight")).transposed().named(format!("{to}.{new}.weight")));
         }
     }
-    for (old, new) in [
-        ("text_proj", "text_proj"),
-        ("tempo", "tempo"),
-        ("density", "density"),
-        ("av_fc1", "av.fc1"),
-        ("av_fc2", "av.fc2"),
-    ] {
-        let weight = take(&format!("conditions.{old}.weight")).transposed();
-        out.push(weight.named(format!("conditions.{new}.weight")));
-        out.push(take(&format!("conditions.{old}.bias")).named(format!("conditions.{new}.bias")));
-    }
-    for (old, new) in
-        [("key", "key"), ("meter", "meter"), ("instrument", "instrument"), ("closing", "closing"), ("kinds", "type")]
-    {
-        out.push(take(&format!("conditions.{old}.weight")).named(format!("conditions.{new}.weight")));
-    }
     out
 }
 
 impl NamedTensor {
-    fn named(self, name: String) -> NamedTensor {
+    /// The same under another name.
+    pub(super) fn named(self, name: String) -> NamedTensor {
         NamedTensor { name, ..self }
     }
 

@@ -96,7 +96,13 @@ impl Layer {
     }
 
     /// `x` is `[batch · steps, d]`, `conditions` `[batch · tokens, d]`, `visible` `[batch, steps, tokens]`.
-    fn forward(&self, x: Tensor<2>, conditions: &Tensor<2>, visible: &Tensor<3>, own: AttentionSizes) -> Tensor<2> {
+    pub(super) fn forward(
+        &self,
+        x: Tensor<2>,
+        conditions: &Tensor<2>,
+        visible: &Tensor<3>,
+        own: AttentionSizes,
+    ) -> Tensor<2> {
         let qkv = self.self_qkv.forward(normal(&self.self_attn_layer_norm, x.clone()));
         let x = x + self.self_out.forward(fused::causal_attention(qkv, own));
 
@@ -110,7 +116,8 @@ impl Layer {
     }
 }
 
-fn normal(norm: &LayerNorm, x: Tensor<2>) -> Tensor<2> {
+/// LayerNorm of rows.
+pub(super) fn normal(norm: &LayerNorm, x: Tensor<2>) -> Tensor<2> {
     let beta = norm.beta.as_ref().expect("made with a bias").val();
     fused::layer_norm(x, norm.gamma.val(), beta)
 }
