@@ -1,4 +1,8 @@
-//! The training configuration: one TOML file with `[model]`, `[train]` and `[data]`.
+//! The training configuration: one TOML file with `[model]`, `[train]`, `[data]` and, for LARA, `[lara]`.
+
+mod lara;
+
+pub use lara::{Backbone, Encoder, Features, LaraConfig, Scaling};
 
 use std::path::Path;
 
@@ -18,6 +22,9 @@ pub struct TrainConfig {
     /// What it learns from.
     #[serde(default)]
     pub data: DataConfig,
+    /// Alignment of hidden states, for `affetto train lara`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lara: Option<LaraConfig>,
 }
 
 /// Sizes of the decoder LM, by Hugging Face's names for MusicGen.
@@ -155,6 +162,9 @@ impl TrainConfig {
         let weights = &config.train.stream_weights;
         if weights.len() != VOCABULARY.len() || !weights.iter().all(|w| w.is_finite() && *w >= 0.0) {
             return Err(wrong(format!("stream_weights {weights:?}, expected {} numbers from 0", VOCABULARY.len())));
+        }
+        if let Some(lara) = &config.lara {
+            lara.check(model.num_hidden_layers).map_err(wrong)?;
         }
         Ok(config)
     }

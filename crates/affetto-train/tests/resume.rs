@@ -74,6 +74,7 @@ fn config() -> TrainConfig {
             dropout,
         },
         data: DataConfig::default(),
+        lara: None,
     }
 }
 

@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod curve;
 pub mod export;
 pub mod fused;
+pub mod lara;
 pub mod network;
 pub mod prior;
 pub mod release;

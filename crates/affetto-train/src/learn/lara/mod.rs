@@ -1,0 +1,11 @@
+//! LARA: besides the next token, hidden states learn to say what a music-understanding network hears in the same
+//! stretch of time (LARA-Gen, arXiv 2510.05875). Loss = cross-entropy + λ · mean over windows of (1 − cosine).
+//!
+//! [`align`], [`adapter`], [`cache`], [`encoder`] and [`targets`] know no model family; [`score`] is the score
+//! family's.
+
+pub mod adapter;
+pub mod align;
+pub mod cache;
+pub mod encoder;
+pub mod targets;
