@@ -7,7 +7,10 @@ use affetto_audio::{AudioError, SampleFormat};
 
 use crate::error::{Error, Result};
 use crate::take::Take;
-use crate::whole::{self, Pending};
+use crate::whole::{self, Pending, Sink};
+
+/// The longest sound, in seconds, that is kept in memory to be written to several files.
+const KEPT_SECONDS: f64 = 60.0;
 
 /// A file format a take can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,13 +102,15 @@ impl Take {
     pub fn save<P: AsRef<Path>>(&self, paths: &[P], options: &SaveOptions) -> Result<()> {
         check_paths(paths, options)?;
         self.family().check_formats(paths)?;
+        // Two files of one sound shall not cost two decodings, where keeping it costs little.
+        let sounds = paths.iter().filter(|path| Format::of(path.as_ref()).is_ok_and(Format::is_sound)).count();
+        if sounds > 0 && (self.score().is_some() || sounds > 1 && self.summary().duration_seconds <= KEPT_SECONDS) {
+            self.audio()?;
+        }
         let mut files = Vec::with_capacity(paths.len());
         for path in paths.iter().map(AsRef::as_ref) {
             let format = Format::of(path)?;
-            if format == Format::Flac || (format.is_sound() && self.score().is_some()) {
-                self.audio()?;
-            }
-            let content = move |mut out: &mut dyn Write| self.write(format, options.sample_format, &mut out);
+            let content = move |out: &mut dyn Sink| self.write(format, options.sample_format, out);
             files.push(Pending { path: path.to_owned(), content: Box::new(content) });
         }
         whole::write_all(&files, options.force)
@@ -119,15 +124,11 @@ impl Take {
         self.write_sound(out, format)
     }
 
-    fn write(&self, format: Format, samples: SampleFormat, out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, format: Format, samples: SampleFormat, mut out: &mut dyn Sink) -> io::Result<()> {
         let score = || self.score().ok_or_else(|| io::Error::other("there are no notes"));
         match format {
-            Format::Wav => self.write_sound(out, samples).map_err(io_error),
-            Format::Flac => {
-                let audio = self.audio().map_err(io::Error::other)?;
-                affetto_audio::encode::write_flac_tagged(out, audio, samples, &self.tags())
-                    .map_err(|error| io_error(stream(error)))
-            }
+            Format::Wav => self.write_sound(&mut out, samples).map_err(io_error),
+            Format::Flac => self.write_flac(out, samples).map_err(io_error),
             Format::Midi => out.write_all(&affetto_score::midi::write(score()?)),
             Format::MusicXml => out.write_all(affetto_score::musicxml::write(score()?).as_bytes()),
             Format::Json => out.write_all(self.to_json().as_bytes()),

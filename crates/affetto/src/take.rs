@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
-use affetto_audio::encode::{Tags, WavHeader, list_info, wav_ending, write_wav_samples};
-use affetto_audio::{AudioBuffer, SampleFormat};
+use affetto_audio::encode::{FlacWriter, WavHeader, list_info, wav_ending, write_flac_tagged, write_wav_samples};
+use affetto_audio::{AudioBuffer, SampleFormat, Tags};
 use affetto_score::Score;
 use affetto_score::codec::Row;
 
@@ -14,6 +14,7 @@ use crate::families::musicgen::{CodesSound, Timings};
 use crate::names::meter_name;
 use crate::sound::{SAMPLE_RATE, Sound};
 use crate::summary::{Asked, CodesSummary, NotesSummary, TakeSummary};
+use crate::whole::Sink;
 
 /// One answer to a prompt. The sound is made when it is first asked for.
 #[derive(Clone)]
@@ -181,6 +182,20 @@ impl Take {
             write_wav_samples(&mut *out, &chunk?, format).map_err(crate::save::stream)?;
         }
         out.write_all(&wav_ending(frames, sound.channels() as u16, format, &tags)).map_err(crate::error::Error::Stream)
+    }
+
+    /// Writes the sound as a FLAC file. Sound that is not in memory is decoded as it is written.
+    pub(crate) fn write_flac(&self, out: &mut dyn Sink, format: SampleFormat) -> Result<()> {
+        let tags = self.tags();
+        let (None, Music::Codes { codes, sound, .. }) = (self.audio.get(), &self.music) else {
+            return write_flac_tagged(out, self.audio()?, format, &tags).map_err(crate::save::stream);
+        };
+        let (rate, channels) = (sound.sample_rate(), sound.channels());
+        let mut file = FlacWriter::new(out, rate, channels, format, &tags).map_err(crate::save::stream)?;
+        for chunk in sound.chunks(codes) {
+            file.write(&chunk?).map_err(crate::save::stream)?;
+        }
+        file.finish().map(drop).map_err(crate::save::stream)
     }
 }
 

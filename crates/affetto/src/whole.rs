@@ -10,7 +10,7 @@
 mod unfinished;
 
 use std::fs::{File, Permissions};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
@@ -40,8 +40,13 @@ pub fn check_targets<P: AsRef<Path>>(targets: &[P], force: bool) -> Result<()> {
     Ok(())
 }
 
+/// What a file's bytes are written to; it can go back and fill in what is known late.
+pub trait Sink: Write + Seek {}
+
+impl<T: Write + Seek> Sink for T {}
+
 /// Writes a file's bytes.
-pub type Content<'a> = Box<dyn Fn(&mut dyn Write) -> io::Result<()> + 'a>;
+pub type Content<'a> = Box<dyn Fn(&mut dyn Sink) -> io::Result<()> + 'a>;
 
 /// A file to be written: its target, and what writes its bytes.
 pub struct Pending<'a> {

@@ -1,6 +1,6 @@
 //! FLAC, by the crate `flacenc`.
 
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::ops::Range;
 
 use flacenc::bitsink::ByteSink;
@@ -26,30 +26,119 @@ pub fn write_flac(out: impl Write, audio: &AudioBuffer, format: SampleFormat) ->
 /// # Errors
 /// As [`write_flac`].
 pub fn write_flac_tagged(mut out: impl Write, audio: &AudioBuffer, format: SampleFormat, tags: &Tags) -> Result<()> {
-    let refuse = |what: String, remedy| Err(AudioError::Format { format: "FLAC", what, remedy });
-    if format == SampleFormat::F32 {
-        return refuse("32-bit floats".into(), "use --sample-format s16 or s24, or write WAV");
-    }
-    let channels = audio.channels.len();
-    if !(1..=8).contains(&channels) {
-        return refuse(format!("{channels} channels"), "mix down to mono or stereo");
-    }
-    if audio.sample_rate == 0 || audio.sample_rate > 96_000 {
-        return refuse(format!("a sample rate of {} Hz", audio.sample_rate), "resample to 44100 or 48000 Hz");
-    }
+    let mut encoder = FrameEncoder::new(audio.sample_rate, audio.channels.len(), format)?;
     if audio.frames() == 0 {
-        return refuse("no samples at all".into(), "make the sound longer than nothing");
+        return Err(nothing());
     }
-    let encoder = FrameEncoder::new(audio, format)?;
+    // The digest comes first in the file, so it takes a pass of its own.
+    let mut digest = encoder.digest();
+    let mut samples = Vec::new();
+    for from in (0..audio.frames()).step_by(encoder.block()) {
+        samples.clear();
+        encoder.quantize(audio, from..audio.frames().min(from + encoder.block()), &mut samples);
+        digest.fill_interleaved(&samples).map_err(failed)?;
+    }
+    write_head(&mut out, &encoder.stream_info(audio.frames() as u64, digest.md5_digest())?, tags)?;
+    encoder.push(audio, &mut out)?;
+    encoder.finish(&mut out)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Writes a FLAC file from pieces as they come, in memory for some hundred blocks however long it gets. The file is byte
+/// for byte what [`write_flac_tagged`] writes of the whole: what it says of its length and its digest is filled in at
+/// the end.
+///
+/// ```
+/// use affetto_audio::encode::FlacWriter;
+/// use affetto_audio::{AudioBuffer, SampleFormat, Tags};
+/// let file = std::io::Cursor::new(Vec::new());
+/// let mut flac = FlacWriter::new(file, 32_000, 2, SampleFormat::Pcm16, &Tags::default())?;
+/// for _ in 0..3 {
+///     flac.write(&AudioBuffer::silence(32_000, 2, 1000))?;
+/// }
+/// let file = flac.finish()?.into_inner();
+/// assert_eq!(&file[..4], b"fLaC");
+/// # Ok::<(), affetto_audio::AudioError>(())
+/// ```
+pub struct FlacWriter<W: Write + Seek> {
+    out: W,
+    /// Where the body of the first block begins.
+    info_at: u64,
+    encoder: FrameEncoder,
+    digest: Context,
+    frames: u64,
+    samples: Vec<i32>,
+}
+
+impl<W: Write + Seek> FlacWriter<W> {
+    /// Begins a file where `out` stands.
+    ///
+    /// # Errors
+    /// As [`write_flac`].
+    pub fn new(mut out: W, sample_rate: u32, channels: usize, format: SampleFormat, tags: &Tags) -> Result<Self> {
+        let encoder = FrameEncoder::new(sample_rate, channels, format)?;
+        let info_at = out.stream_position()? + HEAD_BYTES;
+        write_head(&mut out, &encoder.stream_info(0, [0; 16])?, tags)?;
+        Ok(FlacWriter { out, info_at, digest: encoder.digest(), encoder, frames: 0, samples: Vec::new() })
+    }
+
+    /// Adds a piece; its sample rate is not looked at.
+    ///
+    /// # Errors
+    /// Another number of channels than the file has; whatever `out` says.
+    pub fn write(&mut self, piece: &AudioBuffer) -> Result<()> {
+        if piece.channels.len() != self.encoder.channels {
+            let what = format!("a piece of {} channels in a file of {}", piece.channels.len(), self.encoder.channels);
+            return Err(AudioError::Format { format: "FLAC", what, remedy: "give all pieces the same channels" });
+        }
+        for from in (0..piece.frames()).step_by(self.encoder.block()) {
+            self.samples.clear();
+            self.encoder.quantize(piece, from..piece.frames().min(from + self.encoder.block()), &mut self.samples);
+            self.digest.fill_interleaved(&self.samples).map_err(failed)?;
+        }
+        self.frames += piece.frames() as u64;
+        self.encoder.push(piece, &mut self.out)
+    }
+
+    /// Ends the file and gives back what it was written to, standing at its end.
+    ///
+    /// # Errors
+    /// No sound at all; whatever `out` says.
+    pub fn finish(mut self) -> Result<W> {
+        if self.frames == 0 {
+            return Err(nothing());
+        }
+        self.encoder.finish(&mut self.out)?;
+        let end = self.out.stream_position()?;
+        self.out.seek(SeekFrom::Start(self.info_at))?;
+        self.out.write_all(&self.encoder.stream_info(self.frames, self.digest.md5_digest())?)?;
+        self.out.seek(SeekFrom::Start(end))?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+}
+
+fn nothing() -> AudioError {
+    AudioError::Format {
+        format: "FLAC",
+        what: "no samples at all".into(),
+        remedy: "make the sound longer than nothing",
+    }
+}
+
+/// Bytes before the body of the first block.
+const HEAD_BYTES: u64 = 8;
+
+/// All that comes before the sound.
+fn write_head(out: &mut impl Write, stream_info: &[u8], tags: &Tags) -> Result<()> {
     let comments = vorbis_comments(tags);
     let last = |is_last: bool| if is_last { LAST_BLOCK } else { 0 };
     out.write_all(b"fLaC")?;
-    write_block(&mut out, STREAM_INFO | last(comments.is_empty()), &encoder.stream_info()?)?;
+    write_block(out, STREAM_INFO | last(comments.is_empty()), stream_info)?;
     if !comments.is_empty() {
-        write_block(&mut out, VORBIS_COMMENT | LAST_BLOCK, &comments)?;
+        write_block(out, VORBIS_COMMENT | LAST_BLOCK, &comments)?;
     }
-    encoder.write_frames(&mut out)?;
-    out.flush()?;
     Ok(())
 }
 
@@ -62,54 +151,80 @@ fn write_block(out: &mut impl Write, kind: u8, body: &[u8]) -> Result<()> {
 
 /// Frames a thread encodes before they are written: some 200 kB of them.
 const FRAMES_AT_ONCE: usize = 16;
+/// Threads that encode at most, which bounds the samples that wait for them.
+const MOST_THREADS: usize = 16;
 
-/// Encodes a sound frame by frame, so that memory for a few of them will do however long it is.
-struct FrameEncoder<'a> {
-    audio: &'a AudioBuffer,
+/// Encodes sound frame by frame on all cores, whose number never changes the bytes. It keeps what its threads take at
+/// once.
+struct FrameEncoder {
+    channels: usize,
     bits: u32,
     config: Verified<Encoder>,
     info: StreamInfo,
+    threads: usize,
+    /// Samples that wait to be encoded, interleaved.
+    waiting: Vec<i32>,
+    /// The number of the next frame.
+    next: usize,
+    /// What each thread has encoded.
+    encoded: Vec<Vec<u8>>,
 }
 
-impl<'a> FrameEncoder<'a> {
-    fn new(audio: &'a AudioBuffer, format: SampleFormat) -> Result<FrameEncoder<'a>> {
+impl FrameEncoder {
+    fn new(sample_rate: u32, channels: usize, format: SampleFormat) -> Result<FrameEncoder> {
+        let refuse = |what: String, remedy| Err(AudioError::Format { format: "FLAC", what, remedy });
+        if format == SampleFormat::F32 {
+            return refuse("32-bit floats".into(), "use --sample-format s16 or s24, or write WAV");
+        }
+        if !(1..=8).contains(&channels) {
+            return refuse(format!("{channels} channels"), "mix down to mono or stereo");
+        }
+        if sample_rate == 0 || sample_rate > 96_000 {
+            return refuse(format!("a sample rate of {sample_rate} Hz"), "resample to 44100 or 48000 Hz");
+        }
         let bits = format.bits();
         let config = Encoder::default().into_verified().map_err(|(_, e)| failed(e))?;
-        let mut info =
-            StreamInfo::new(audio.sample_rate as usize, audio.channels.len(), usize::from(bits)).map_err(failed)?;
+        let mut info = StreamInfo::new(sample_rate as usize, channels, usize::from(bits)).map_err(failed)?;
         // The last, shorter block does not count for the smallest size: with it counted, readers take the file for one
         // of variable block sizes.
         info.set_block_sizes(config.block_size, config.block_size).map_err(failed)?;
-        info.set_total_samples(audio.frames());
-        Ok(FrameEncoder { audio, bits: u32::from(bits), config, info })
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let encoded = vec![Vec::new(); threads];
+        Ok(FrameEncoder {
+            channels,
+            bits: u32::from(bits),
+            config,
+            info,
+            threads,
+            waiting: Vec::new(),
+            next: 0,
+            encoded,
+        })
     }
 
-    /// Number of FLAC frames.
-    fn frames(&self) -> usize {
-        self.audio.frames().div_ceil(self.config.block_size)
+    /// Samples of each channel in a frame.
+    fn block(&self) -> usize {
+        self.config.block_size
     }
 
-    /// The samples of a FLAC frame, interleaved.
-    fn samples(&self, frame: usize, samples: &mut Vec<i32>) {
-        let from = frame * self.config.block_size;
-        let to = self.audio.frames().min(from + self.config.block_size);
-        samples.clear();
-        for at in from..to {
-            samples.extend(self.audio.channels.iter().map(|channel| quantize(channel[at], self.bits)));
+    /// An empty digest of the samples.
+    fn digest(&self) -> Context {
+        Context::new(self.bits as usize, self.channels)
+    }
+
+    /// Adds some samples, interleaved.
+    fn quantize(&self, audio: &AudioBuffer, range: Range<usize>, samples: &mut Vec<i32>) {
+        for at in range {
+            samples.extend(audio.channels.iter().map(|channel| quantize(channel[at], self.bits)));
         }
     }
 
-    /// The body of the block that comes first. What it holds of all samples, their digest, takes a pass of its own; the
-    /// sizes of the smallest and the largest frame are left open, as the format allows, for they would take another.
-    fn stream_info(&self) -> Result<Vec<u8>> {
-        let mut digest = Context::new(self.bits as usize, self.audio.channels.len());
-        let mut samples = Vec::new();
-        for frame in 0..self.frames() {
-            self.samples(frame, &mut samples);
-            digest.fill_interleaved(&samples).map_err(failed)?;
-        }
+    /// The body of the block that comes first. The sizes of the smallest and the largest frame are left open, as the
+    /// format allows.
+    fn stream_info(&self, frames: u64, digest: [u8; 16]) -> Result<Vec<u8>> {
         let mut info = self.info.clone();
-        info.set_md5_digest(&digest.md5_digest());
+        info.set_total_samples(frames as usize);
+        info.set_md5_digest(&digest);
         let mut sink = ByteSink::new();
         info.write(&mut sink).map_err(failed)?;
         let mut body = sink.as_slice().to_vec();
@@ -117,38 +232,56 @@ impl<'a> FrameEncoder<'a> {
         Ok(body)
     }
 
-    /// Writes all frames, encoded on all cores, whose number never changes the bytes.
-    fn write_frames(&self, out: &mut impl Write) -> Result<()> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut buffers: Vec<Vec<u8>> = vec![Vec::new(); threads];
-        for first in (0..self.frames()).step_by(threads * FRAMES_AT_ONCE) {
-            std::thread::scope(|scope| {
-                let workers = buffers.iter_mut().enumerate().map(|(worker, bytes)| {
-                    let from = first + worker * FRAMES_AT_ONCE;
-                    scope.spawn(move || self.encode(from..self.frames().min(from + FRAMES_AT_ONCE), bytes))
-                });
-                let workers: Vec<_> = workers.collect();
-                workers
-                    .into_iter()
-                    .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            })?;
-            for bytes in &buffers {
-                out.write_all(bytes)?;
+    /// Takes more sound, and writes what is enough for all threads.
+    fn push(&mut self, audio: &AudioBuffer, out: &mut impl Write) -> Result<()> {
+        let enough = self.threads * FRAMES_AT_ONCE * self.block();
+        let mut from = 0;
+        while from < audio.frames() {
+            let to = audio.frames().min(from + enough - self.waiting.len() / self.channels);
+            let mut waiting = std::mem::take(&mut self.waiting);
+            self.quantize(audio, from..to, &mut waiting);
+            self.waiting = waiting;
+            if self.waiting.len() == enough * self.channels {
+                self.finish(out)?;
             }
+            from = to;
         }
         Ok(())
     }
 
-    fn encode(&self, frames: Range<usize>, bytes: &mut Vec<u8>) -> Result<()> {
+    /// Encodes and writes all that waits; the last frame may be short.
+    fn finish(&mut self, out: &mut impl Write) -> Result<()> {
+        let share = FRAMES_AT_ONCE * self.block() * self.channels;
+        let mut encoded = std::mem::take(&mut self.encoded);
+        std::thread::scope(|scope| {
+            let workers = self.waiting.chunks(share).zip(&mut encoded).enumerate().map(|(worker, (samples, bytes))| {
+                let (this, first) = (&*self, self.next + worker * FRAMES_AT_ONCE);
+                scope.spawn(move || this.encode(samples, first, bytes))
+            });
+            let workers: Vec<_> = workers.collect();
+            workers
+                .into_iter()
+                .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })?;
+        for bytes in encoded.iter().take(self.waiting.len().div_ceil(share)) {
+            out.write_all(bytes)?;
+        }
+        self.encoded = encoded;
+        self.next += self.waiting.len().div_ceil(self.block() * self.channels);
+        self.waiting.clear();
+        Ok(())
+    }
+
+    fn encode(&self, samples: &[i32], first: usize, bytes: &mut Vec<u8>) -> Result<()> {
         bytes.clear();
-        let mut block = FrameBuf::with_size(self.audio.channels.len(), self.config.block_size).map_err(failed)?;
-        let (mut samples, mut sink) = (Vec::new(), ByteSink::new());
-        for frame in frames {
-            self.samples(frame, &mut samples);
-            block.fill_interleaved(&samples).map_err(failed)?;
-            let encoded = flacenc::encode_fixed_size_frame(&self.config, &block, frame, &self.info).map_err(failed)?;
+        let mut block = FrameBuf::with_size(self.channels, self.block()).map_err(failed)?;
+        let mut sink = ByteSink::new();
+        for (i, samples) in samples.chunks(self.block() * self.channels).enumerate() {
+            block.fill_interleaved(samples).map_err(failed)?;
+            let frame =
+                flacenc::encode_fixed_size_frame(&self.config, &block, first + i, &self.info).map_err(failed)?;
             sink.clear();
-            encoded.write(&mut sink).map_err(failed)?;
+            frame.write(&mut sink).map_err(failed)?;
             bytes.extend_from_slice(sink.as_slice());
         }
         Ok(())
@@ -216,5 +349,25 @@ mod tests {
         whole[12..18].fill(0);
         assert_eq!(bytes.len(), whole.len());
         assert!(bytes == whole, "the bytes differ");
+
+        // In pieces of any size, behind what was written before, the same bytes.
+        let mut file = std::io::Cursor::new(b"before".to_vec());
+        file.seek(SeekFrom::End(0)).unwrap();
+        let mut writer = FlacWriter::new(file, 44_100, 2, SampleFormat::Pcm16, &Tags::default()).unwrap();
+        let mut from = 0;
+        for length in [1, 4096, 70_000, 3, 0, 100_000].into_iter().cycle() {
+            let to = frames.min(from + length);
+            let channels = audio.channels.iter().map(|channel| channel[from..to].to_vec()).collect();
+            writer.write(&AudioBuffer { sample_rate: 44_100, channels }).unwrap();
+            from = to;
+            if from == frames {
+                break;
+            }
+        }
+        assert!(writer.write(&AudioBuffer::silence(44_100, 1, 9)).unwrap_err().to_string().contains("1 channels"));
+        let pieces = writer.finish().unwrap().into_inner();
+        assert!(&pieces[..6] == b"before" && pieces[6..] == whole, "the bytes of pieces differ");
+        let none = FlacWriter::new(std::io::Cursor::new(vec![]), 44_100, 2, SampleFormat::Pcm16, &Tags::default());
+        assert!(none.unwrap().finish().is_err());
     }
 }

@@ -3,7 +3,7 @@
 mod flac;
 mod wav;
 
-pub use flac::{write_flac, write_flac_tagged};
+pub use flac::{FlacWriter, write_flac, write_flac_tagged};
 pub use wav::{WavHeader, list_info, wav_ending, write_wav, write_wav_samples, write_wav_tagged};
 
 /// What a sound file says of itself, besides its samples. Empty texts are left out; without any, no bytes are added.
