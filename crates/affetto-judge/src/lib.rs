@@ -1,7 +1,11 @@
 //! What came out: emotion judges on notes and on sound, symbolic metrics, copying, statistics, pictures of it all.
 
+pub mod agreement;
+pub mod bootstrap;
 pub mod copying;
+pub mod deam;
 pub mod features;
+pub mod frechet;
 pub mod metrics;
 pub mod notes;
 pub mod plot;
