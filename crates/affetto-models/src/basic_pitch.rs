@@ -12,9 +12,7 @@ mod cqt;
 mod decode;
 mod stitch;
 
-use std::sync::{Mutex, PoisonError};
-
-use affetto_engine::{Checkpoint, threads};
+use affetto_engine::Checkpoint;
 
 use self::contour::Contour;
 use self::conv::{Activation, Conv, Plane, Shape};
@@ -154,17 +152,6 @@ fn stack(transform: &Plane) -> Plane {
 /// All numbers of a plane, `[172, places · channels]`.
 fn inner(plane: &Plane) -> Vec<f32> {
     (0..FRAMES).flat_map(|t| plane.frame(t)).copied().collect()
-}
-
-/// `job(0), …, job(count - 1)` on the engine's threads.
-fn in_parts<T: Send>(count: usize, job: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let slots: Vec<Mutex<Option<T>>> = (0..count).map(|_| Mutex::new(None)).collect();
-    threads::for_each_part(count, &|i| {
-        let answer = job(i);
-        *slots[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-    });
-    let filled = slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
-    filled.map(|answer| answer.expect("every part was done")).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod error;
 pub mod folder;
 mod json;
 pub mod melody;
+pub mod mert;
 pub mod minilm;
 pub mod musicgen;
 pub mod musicnn;

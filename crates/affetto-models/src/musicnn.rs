@@ -8,15 +8,13 @@
 mod affine;
 mod frontend;
 
-use std::sync::{Mutex, PoisonError};
-
 use affetto_audio::{MelSettings, mel};
 use affetto_engine::activation::add;
-use affetto_engine::{Checkpoint, Linear, PackedMatrix, Precision, threads};
+use affetto_engine::{Checkpoint, Linear, PackedMatrix, Precision};
 
 use self::affine::Affine;
 use self::frontend::{Bank, REACH};
-use crate::ModelError;
+use crate::{ModelError, parallel};
 
 /// Mel frames in a window: 3 s of 16 ms.
 pub const FRAMES: usize = 187;
@@ -204,9 +202,9 @@ impl MusiCnn {
         let starts: Vec<usize> = (0..(count - 1) * HOP + FRAMES - 2 * REACH).collect();
         let shared = self.timbral.each_ref().map(|bank| {
             let parts: Vec<&[usize]> = starts.chunks(32).collect();
-            in_parts(parts.len(), |i| bank.timbral(&x, parts[i])).concat()
+            parallel::map(parts.len(), |i| bank.timbral(&x, parts[i])).concat()
         });
-        Ok(in_parts(count, |i| {
+        Ok(parallel::map(count, |i| {
             let window = &x[i * HOP * BANDS..][..FRAMES * BANDS];
             self.window(window, [0, 1].map(|k| &shared[k][i * HOP * self.timbral[k].channels()..]))
         }))
@@ -281,17 +279,6 @@ fn convolve(rows: &[f32], width: usize, (weight, norm): &(Linear, Affine)) -> Ve
     out.iter_mut().for_each(|x| *x = x.max(0.0));
     norm.apply(&mut out);
     out
-}
-
-/// `job(0), …, job(count - 1)` on the engine's threads.
-fn in_parts<T: Send>(count: usize, job: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let slots: Vec<Mutex<Option<T>>> = (0..count).map(|_| Mutex::new(None)).collect();
-    threads::for_each_part(count, &|i| {
-        let answer = job(i);
-        *slots[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-    });
-    let filled = slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
-    filled.map(|answer| answer.expect("every part was done")).collect()
 }
 
 /// Appends maximum and mean over time of each column of `rows [187, width]`, interleaved.

@@ -3,12 +3,10 @@
 //! A convolution with few outputs would leave most of a panel of the engine's matrices empty. So one product gives the
 //! outputs of a whole block of neighbouring places: its matrix holds the filter once for each place, shifted.
 
-use std::sync::{Mutex, PoisonError};
-
-use affetto_engine::{Checkpoint, Linear, PackedMatrix, Precision, threads};
+use affetto_engine::{Checkpoint, Linear, PackedMatrix, Precision};
 
 use super::FRAMES;
-use crate::ModelError;
+use crate::{ModelError, parallel};
 
 /// Frames whose patches one product takes.
 pub(super) const CHUNK: usize = 4;
@@ -58,10 +56,7 @@ impl Plane {
     /// chunk's first frame.
     pub fn fill(&mut self, fill: impl Fn(usize, &mut [&mut [f32]]) + Sync) {
         let mut frames: Vec<&mut [f32]> = self.frames_mut().collect();
-        let chunks: Vec<Mutex<&mut [&mut [f32]]>> = frames.chunks_mut(CHUNK).map(Mutex::new).collect();
-        threads::for_each_part(chunks.len(), &|i| {
-            fill(i * CHUNK, &mut chunks[i].lock().unwrap_or_else(PoisonError::into_inner));
-        });
+        parallel::chunks(&mut frames, CHUNK, |i, frames| fill(i * CHUNK, frames));
     }
 }
 

@@ -4,8 +4,8 @@
 use affetto_engine::{Checkpoint, Linear, PackedMatrix, Precision};
 
 use super::conv::Plane;
-use super::{FRAMES, HOP, WINDOW, in_parts};
-use crate::ModelError;
+use super::{FRAMES, HOP, WINDOW};
+use crate::{ModelError, parallel};
 
 /// Bins of the transform, from 27.5 Hz up.
 pub(super) const BINS: usize = 309;
@@ -59,7 +59,7 @@ impl Cqt {
         for _ in 1..OCTAVES {
             octaves.push(self.halved(&octaves[octaves.len() - 1]));
         }
-        let powers = in_parts(OCTAVES, |i| self.octave(&octaves[i], HOP >> i));
+        let powers = parallel::map(OCTAVES, |i| self.octave(&octaves[i], HOP >> i));
 
         let mut plane = Plane::new(BINS, 1, around);
         let (mut least, mut most) = (f32::INFINITY, f32::NEG_INFINITY);

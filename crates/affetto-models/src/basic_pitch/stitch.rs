@@ -1,6 +1,7 @@
 //! Sound of any length, in pieces: overlapping windows, of whose answers the ends are cut off.
 
-use super::{BasicPitch, FRAMES, HOP, KEYS, Posteriors, SAMPLE_RATE, WINDOW, in_parts};
+use super::{BasicPitch, FRAMES, HOP, KEYS, Posteriors, SAMPLE_RATE, WINDOW};
+use crate::parallel;
 
 /// Frames cut off each end of a window, where it hears silence that is not there.
 const CUT: usize = 15;
@@ -73,7 +74,7 @@ impl<'a> Stitcher<'a> {
     /// Hears the first windows of what is held and lets their sound go.
     fn hear(&mut self, windows: usize) {
         let (net, held) = (self.net, &self.held);
-        for answer in in_parts(windows, |i| net.window(&held[i * STEP..])) {
+        for answer in parallel::map(windows, |i| net.window(&held[i * STEP..])) {
             self.answers.notes.extend_from_slice(&answer.notes[CUT * KEYS..][..KEPT * KEYS]);
             self.answers.onsets.extend_from_slice(&answer.onsets[CUT * KEYS..][..KEPT * KEYS]);
         }

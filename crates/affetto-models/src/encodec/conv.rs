@@ -1,8 +1,8 @@
 //! Convolutions along time over `[time, channels]`, by matrix products.
 
-use std::sync::Mutex;
+use affetto_engine::Linear;
 
-use affetto_engine::{Linear, threads};
+use crate::parallel;
 
 /// Time steps that are gathered at once.
 const TILE: usize = 128;
@@ -51,7 +51,7 @@ impl Conv {
         let extra = (answered * self.stride).saturating_sub(steps);
         let longest = left.max(right + extra);
         let mut out = vec![0.0; answered * outputs];
-        in_parts(&mut out, TILE * outputs, |part, out| {
+        parallel::chunks(&mut out, TILE * outputs, |part, out| {
             let rows = out.len() / outputs;
             let width = self.kernel * self.inputs;
             let mut gathered = vec![0.0; rows * width];
@@ -97,7 +97,7 @@ impl Upsample {
         let left = stride - stride / 2;
         let spread = self.linear.forward(x, steps);
         let mut out = vec![0.0; steps * stride * outputs];
-        in_parts(&mut out, TILE * outputs, |part, out| {
+        parallel::chunks(&mut out, TILE * outputs, |part, out| {
             for (row, out) in out.chunks_exact_mut(outputs).enumerate() {
                 let at = part * TILE + row + left;
                 out.copy_from_slice(&self.bias);
@@ -119,7 +119,7 @@ impl Upsample {
 
 /// ELU with α = 1: x above 0, eˣ - 1 below.
 pub(super) fn elu(x: &mut [f32]) {
-    in_parts(x, 1 << 14, |_, x| {
+    parallel::chunks(x, 1 << 14, |_, x| {
         for v in x.iter_mut() {
             let below = exp(if *v < 0.0 { *v } else { 0.0 }) - 1.0;
             *v = if *v < 0.0 { below } else { *v };
@@ -138,16 +138,6 @@ pub(super) fn exp(x: f32) -> f32 {
     let y = (scaled - (rounded - ROUND)) * std::f32::consts::LN_2;
     let series = 1.0 + y * (1.0 + y * (0.5 + y * (1.0 / 6.0 + y * (1.0 / 24.0 + y * (1.0 / 120.0 + y / 720.0)))));
     series * f32::from_bits(rounded.to_bits().wrapping_add(127) << 23)
-}
-
-/// Works on parts of `length` numbers (the last may be shorter) on the engine's threads.
-fn in_parts(data: &mut [f32], length: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
-    let parts: Vec<Mutex<&mut [f32]>> = data.chunks_mut(length.max(1)).map(Mutex::new).collect();
-    threads::for_each_part(parts.len(), &|i| {
-        if let Ok(mut part) = parts[i].lock() {
-            work(i, &mut part);
-        }
-    });
 }
 
 #[cfg(test)]

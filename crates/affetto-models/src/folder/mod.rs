@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`Layout::Single`] | `config.json`, `model.safetensors` |
 //! | [`Layout::Sharded`] | `config.json`, `model.safetensors.index.json`, the shards it names |
+//! | [`Layout::Torch`] | `config.json`, `pytorch_model.bin` (read without executing anything of it) |
 //! | [`Layout::Audiocraft`] | `state_dict.bin`, `compression_state_dict.bin`; T5 in a subfolder or the cache |
 //!
 //! A model may also be named by its id (`facebook/musicgen-small`, or `facebook/musicgen-small@REVISION`): it is then
@@ -36,6 +37,8 @@ pub enum Layout {
     Single,
     /// Several safetensors files and an index.
     Sharded,
+    /// PyTorch's `pytorch_model.bin`.
+    Torch,
     /// audiocraft's `state_dict.bin` and `compression_state_dict.bin`.
     Audiocraft,
 }
@@ -45,6 +48,7 @@ impl std::fmt::Display for Layout {
         f.write_str(match self {
             Layout::Single => "model.safetensors",
             Layout::Sharded => "sharded safetensors",
+            Layout::Torch => "pytorch_model.bin",
             Layout::Audiocraft => "audiocraft's state_dict.bin",
         })
     }
@@ -129,6 +133,8 @@ impl ModelFolder {
             (Layout::Sharded, shards::sharded(&path)?)
         } else if path.join(shards::SINGLE).is_file() {
             (Layout::Single, shards::single(&path)?)
+        } else if path.join(shards::TORCH).is_file() {
+            (Layout::Torch, shards::torch(&path)?)
         } else {
             return Err(bad(&path, nothing_here(&path)));
         };
@@ -261,7 +267,7 @@ fn nothing_here(path: &Path) -> String {
     if partial {
         return format!("it has shards but no {}; copy the index as well", shards::INDEX);
     }
-    "no model in it: expected config.json with model.safetensors or model.safetensors.index.json, or audiocraft's \
-     state_dict.bin with compression_state_dict.bin"
+    "no model in it: expected config.json with model.safetensors, model.safetensors.index.json or pytorch_model.bin, \
+     or audiocraft's state_dict.bin with compression_state_dict.bin"
         .to_owned()
 }

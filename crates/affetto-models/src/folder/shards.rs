@@ -1,11 +1,11 @@
-//! Safetensors files of a folder: one, or several with an index.
+//! Weight files of a folder: one safetensors file, several with an index, or one that `torch.save` wrote.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use affetto_engine::Checkpoint;
 use affetto_engine::checkpoint::MAX_HEADER_BYTES;
+use affetto_engine::{Checkpoint, PickleFile};
 use serde_json::Value;
 
 use super::{bad, json};
@@ -15,6 +15,16 @@ use crate::ModelError;
 pub(super) const SINGLE: &str = "model.safetensors";
 /// The index of a sharded one.
 pub(super) const INDEX: &str = "model.safetensors.index.json";
+
+/// A model that was stored without safetensors.
+pub(super) const TORCH: &str = "pytorch_model.bin";
+
+/// The checkpoint of `pytorch_model.bin` and its bytes.
+pub(super) fn torch(folder: &Path) -> Result<(Checkpoint, u64), ModelError> {
+    let path = folder.join(TORCH);
+    let bytes = std::fs::metadata(&path).map_err(|e| bad(&path, format!("cannot be read: {e}")))?.len();
+    Ok((PickleFile::open(&path)?.tensors(&[])?, bytes))
+}
 
 /// The checkpoint of `model.safetensors` and its bytes.
 pub(super) fn single(folder: &Path) -> Result<(Checkpoint, u64), ModelError> {
