@@ -3,6 +3,9 @@
 
 use affetto_control::{EmotionCurve, Lexicon, WordsHead};
 use affetto_engine::{Checkpoint, PickleFile};
+use affetto_models::encodec::EncodecConfig;
+use affetto_models::folder::settings_as_config;
+use affetto_models::musicgen::MusicGenConfig;
 use affetto_score::synth::{RenderOptions, SoundFont, render};
 use affetto_score::{Instrument, Note, Score, codec, midi, musicxml};
 
@@ -10,7 +13,7 @@ use affetto_score::{Instrument, Note, Score, codec, midi, musicxml};
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("midi", midi_file),
     ("safetensors_header", safetensors_header),
     ("soundfont", soundfont),
@@ -18,6 +21,7 @@ pub const TARGETS: [Target; 7] = [
     ("musicxml", musicxml_file),
     ("pickle", pickle),
     ("audio_decode", audio_decode),
+    ("xp_cfg", xp_cfg),
 ];
 
 /// A MIDI file: read, through the codec, and written in both notations.
@@ -107,6 +111,15 @@ pub fn audio_decode(bytes: &[u8]) -> bool {
     affetto_audio::decode_bytes(bytes.to_vec(), "fuzz", 5.0).is_ok_and(|audio| {
         let frames = audio.frames();
         assert!(audio.channels.iter().all(|channel| channel.len() == frames), "channels of different lengths");
+        true
+    })
+}
+
+/// The settings of an audiocraft model, and the configuration they become.
+pub fn xp_cfg(bytes: &[u8]) -> bool {
+    settings_as_config(&String::from_utf8_lossy(bytes)).is_ok_and(|config| {
+        assert!(config.is_object());
+        let _ = (MusicGenConfig::from_json(&config), EncodecConfig::from_json(&config));
         true
     })
 }

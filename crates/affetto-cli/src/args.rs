@@ -120,6 +120,9 @@ pub struct ModelArgs {
     /// Melody to follow (melody models): sound, MIDI or MusicXML; it begins anew where it ends
     #[arg(long, value_name = "FILE")]
     pub melody: Option<PathBuf>,
+    /// How keys and values of what it has read are held: bf16 or f32 [default: bf16 with int8 and int4 weights]
+    #[arg(long, value_name = "FORM")]
+    pub kv_cache: Option<String>,
     /// What the music begins with: sound, or the .json of an earlier take; --duration counts it in
     #[arg(long = "continue", value_name = "FILE")]
     pub continue_from: Option<PathBuf>,
@@ -316,6 +319,9 @@ pub struct SpeedArgs {
     /// Steps of its decoder [default: 60; the table also shows 1500]
     #[arg(long, value_name = "N", requires = "model", value_parser = clap::value_parser!(u32).range(10..=100_000))]
     pub steps: Option<u32>,
+    /// How keys and values of what it has read are held: bf16 or f32 [default: bf16 with int8 and int4 weights]
+    #[arg(long, value_name = "FORM", requires = "model")]
+    pub kv_cache: Option<String>,
     /// Number of runs
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub runs: u16,

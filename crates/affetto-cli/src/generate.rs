@@ -133,8 +133,10 @@ enum Source<'a> {
 impl<'a> Source<'a> {
     fn of(args: &'a GenerateArgs, family: Family) -> Result<Source<'a>, Failure> {
         let Some(model) = args.model.model.as_deref().filter(|_| family == Family::MusicGen) else {
-            if args.model.quantize.is_some() {
-                return Err(Failure::usage("--quantize is for MusicGen models; name one with --model"));
+            for (asked, flag) in [(&args.model.quantize, "--quantize"), (&args.model.kv_cache, "--kv-cache")] {
+                if asked.is_some() {
+                    return Err(Failure::usage(format!("{flag} is for MusicGen models; name one with --model")));
+                }
             }
             return Ok(Source::Shipped(args.assets.open()?));
         };
@@ -164,7 +166,8 @@ impl ModelArgs {
 
     fn options(&self) -> Result<ModelOptions, Failure> {
         let quantize = self.quantize.as_deref().map(affetto::parse_precision).transpose()?;
-        Ok(ModelOptions { quantize, threads: 0 })
+        let kv_cache = self.kv_cache.as_deref().map(affetto::parse_cache_precision).transpose()?;
+        Ok(ModelOptions { quantize, kv_cache, threads: 0 })
     }
 }
 

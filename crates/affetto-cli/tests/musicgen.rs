@@ -149,6 +149,21 @@ fn weights_may_be_held_in_fewer_bits() {
 }
 
 #[test]
+fn keys_and_values_may_be_held_in_fewer_bits() {
+    let desk = Desk::with_musicgen(Kind::Text);
+    // Long enough for the little that it changes to show.
+    let long = ["x", "--duration", "20", "--seed", "1", "--guidance", "10"];
+    let with = |more: &[&str]| made(&desk, &[&long[..], more].concat());
+    // As the precision of the weights would have it, where nothing is asked.
+    assert_eq!(with(&[]), with(&["--kv-cache", "f32"]));
+    assert_ne!(with(&[]), with(&["--kv-cache", "bf16"]));
+    assert_eq!(with(&["--quantize", "int8"]), with(&["--quantize", "int8", "--kv-cache", "bf16"]));
+    assert_ne!(with(&["--quantize", "int8"]), with(&["--quantize", "int8", "--kv-cache", "f32"]));
+    let folder = desk.assets().to_str().unwrap();
+    desk.json(&["bench", "speed", "--model", folder, "--steps", "10", "--kv-cache", "bf16"]);
+}
+
+#[test]
 fn a_model_may_be_stored_quantised() {
     let desk = Desk::with_musicgen(Kind::Text);
     let folder = desk.assets().to_str().unwrap();
@@ -241,6 +256,21 @@ fn going_on_from_codes_is_generating_in_one_go() {
 }
 
 #[test]
+fn progress_goes_to_the_end_and_not_beyond() {
+    let desk = Desk::with_musicgen(Kind::Text);
+    made(&desk, &["x", "--duration", "1", "--seed", "1"]);
+    let folder = desk.assets().to_str().unwrap();
+    let mut studio = affetto::Studio::open_model(folder, &affetto::ModelOptions::default()).unwrap();
+    let whole = affetto::Prompt::new("x").duration_seconds(1.2).seed(1);
+    let beginning = affetto::Continuation::read(desk.path().join("take.json")).unwrap();
+    for prompt in [whole.clone().continue_from(beginning), whole] {
+        let mut shares = Vec::new();
+        studio.generate_with(&prompt, &mut |share| shares.push(share)).unwrap();
+        assert!(shares.is_sorted() && shares.last() == Some(&1.0), "{shares:?}");
+    }
+}
+
+#[test]
 fn going_on_beyond_a_window_is_generating_in_one_go() {
     let desk = Desk::with_musicgen(Kind::Text);
     let greedy = |more: &[&str]| made(&desk, &[&["x", "--seed", "1", "--top-k", "1"], more].concat());
@@ -319,16 +349,38 @@ fn a_melody_is_followed() {
     let none = made(&desk, &["x", "--duration", "2", "--seed", "1", "--top-k", "1"]);
     assert_ne!(codes(&up), none);
     assert_ne!(codes(&up), codes(&with("down.wav")));
-    // The same pitches by another sample rate, and by notes.
+    // The same pitches by another sample rate.
     assert_eq!(codes(&up), codes(&with("up48.wav")));
-    let note = |onset: u32, pitch: u8| affetto_score::Note {
-        onset,
-        duration: 960,
-        pitch,
-        velocity: 80,
-        instrument: affetto_score::Instrument(0),
-    };
-    let score = affetto_score::Score { notes: vec![note(0, 60), note(960, 64), note(1920, 67)], ..Default::default() };
-    std::fs::write(desk.path().join("up.mid"), affetto_score::midi::write(&score)).unwrap();
-    assert_ne!(codes(&with("up.mid")), none);
+}
+
+/// The models hear a melody in frames of 4096 samples at 32 kHz: around each in sound, within each in notes. Where a note
+/// ends 0.6 into a frame, both hear the same.
+#[test]
+fn a_melody_in_notes_is_the_melody_in_sound() {
+    let desk = Desk::with_musicgen(Kind::Melody);
+    let melodies = [[60, 64, 67, 62], [67, 62, 64, 60]];
+    let end = |i: usize| (i as f64 + 1.0) * 10.0 - 0.4;
+    for (melody, name) in melodies.iter().zip(["up", "down"]) {
+        let samples: Vec<i16> = (0..(end(3) * 4096.0) as usize)
+            .map(|at| {
+                let note = (0..4).find(|&i| (at as f64) < end(i) * 4096.0).unwrap_or(3);
+                let hertz = 440.0 * ((f64::from(melody[note]) - 69.0) / 12.0).exp2();
+                ((std::f64::consts::TAU * hertz * at as f64 / 32_000.0).sin() * 12_000.0) as i16
+            })
+            .collect();
+        wav(&desk, &format!("{name}.wav"), 32_000, 1, &samples);
+        // 960 ticks a second.
+        let tick = |i: usize| (end(i) * 4096.0 / 32_000.0 * 960.0).round() as u32;
+        let note = |i: usize| {
+            let onset = if i == 0 { 0 } else { tick(i - 1) };
+            let instrument = affetto_score::Instrument(0);
+            affetto_score::Note { onset, duration: tick(i) - onset, pitch: melody[i], velocity: 80, instrument }
+        };
+        let score = affetto_score::Score { notes: (0..4).map(note).collect(), ..Default::default() };
+        std::fs::write(desk.path().join(format!("{name}.mid")), affetto_score::midi::write(&score)).unwrap();
+    }
+    let with = |file: &str| made(&desk, &["x", "--duration", "4", "--seed", "1", "--top-k", "1", "--melody", file]);
+    let (up, down) = (with("up.mid"), with("down.mid"));
+    assert_ne!(up, down);
+    assert_eq!((up, down), (with("up.wav"), with("down.wav")));
 }

@@ -28,11 +28,12 @@ fn controls_that_the_family_does_not_hear() {
     }
     refused(&desk, 2, &["-o", "a.mid"], &["a.mid", "notes", ".wav"]);
     refused(&desk, 2, &["--quantize", "int7"], &["--quantize", "int7", "int8"]);
+    refused(&desk, 2, &["--kv-cache", "int8"], &["--kv-cache", "int8", "bf16"]);
     refused(&desk, 2, &["--assets", "/tmp"], &["--assets"]);
     refused(&desk, 2, &["--duration", "0.01"], &["duration", "0.1"]);
     refused(&desk, 2, &["--duration", "36000"], &["duration", "one hour"]);
 
-    for args in [["--melody", "a.wav"], ["--continue", "a.wav"], ["--quantize", "int8"]] {
+    for args in [["--melody", "a.wav"], ["--continue", "a.wav"], ["--quantize", "int8"], ["--kv-cache", "bf16"]] {
         let line = Desk::new().fails(2, &[&["generate", "x", "-o", "a.wav"], &args[..]].concat());
         assert!(line.contains(args[0]) && line.contains("--model"), "{line}");
     }

@@ -109,11 +109,6 @@ impl KvCache {
         self.capacity
     }
 
-    /// Forgets all positions.
-    pub fn clear(&mut self) {
-        self.truncate(0);
-    }
-
     /// Forgets the positions from `len` on.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);

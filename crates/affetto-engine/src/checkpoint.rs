@@ -60,6 +60,8 @@ impl Bytes {
 pub(crate) struct Shard {
     name: String,
     bytes: Bytes,
+    /// How its panels lie, where its metadata says so: each file speaks for itself.
+    layout: Option<String>,
 }
 
 #[derive(Clone)]
@@ -234,8 +236,7 @@ impl Checkpoint {
 
     fn add(&mut self, name: &str, bytes: Bytes) -> Result<(), EngineError> {
         let bad = |reason: String| EngineError::Format { file: name.to_owned(), reason };
-        let shard = Arc::new(Shard { name: name.to_owned(), bytes });
-        let all = shard.bytes.as_slice();
+        let all = bytes.as_slice();
         let Some(length) = all.first_chunk::<8>() else {
             return Err(bad(format!("{} bytes long, expected at least 8", all.len())));
         };
@@ -247,9 +248,9 @@ impl Checkpoint {
             )));
         }
         let (header, metadata) = SafeTensors::read_metadata(all).map_err(|e| bad(e.to_string()))?;
-        if let Some(pairs) = metadata.metadata() {
-            self.metadata.extend(pairs.iter().map(|(k, v)| (k.clone(), v.clone())));
-        }
+        let pairs = metadata.metadata().clone().unwrap_or_default();
+        let shard = Arc::new(Shard { name: name.to_owned(), bytes, layout: pairs.get(LAYOUT_KEY).cloned() });
+        self.metadata.extend(pairs);
         let data = 8 + header;
         for (tensor, info) in metadata.tensors() {
             let (start, end) = (data + info.data_offsets.0, data + info.data_offsets.1);

@@ -155,3 +155,27 @@ fn ten_thousand_mutations_never_panic() {
     }
     assert!(read > 100, "only {read} mutations were still files");
 }
+
+#[test]
+fn each_file_says_how_its_own_panels_lie() {
+    let panels = |name: &str, layout: Option<&str>| {
+        let (data, scale) = (vec![1u8; 64], f32s(&[1.0; 16]));
+        let scale_name = format!("{name}.scale");
+        let views = [
+            (name, TensorView::new(Dtype::U8, vec![1, 1, 64], &data).unwrap()),
+            (&*scale_name, TensorView::new(Dtype::F32, vec![16], &scale).unwrap()),
+        ];
+        let pairs = layout.map(|layout| [("layout".to_owned(), layout.to_owned())].into());
+        Checkpoint::from_bytes(&format!("{name}.safetensors"), serialize(views, pairs).unwrap()).unwrap()
+    };
+    let load = |c: &Checkpoint, name: &str| PackedMatrix::load(c, name, 16, 4, Precision::Int8).map(drop);
+    let known = || panels("known", Some("affetto-panels-1"));
+    for other in [None, Some("affetto-panels-9")] {
+        for merged in [known().merge(panels("other", other)), panels("other", other).merge(known())] {
+            let merged = merged.unwrap();
+            assert!(load(&merged, "known").is_ok());
+            let message = load(&merged, "other").unwrap_err().to_string();
+            assert!(message.contains("other.safetensors") && message.contains("affetto-panels-1"), "{message}");
+        }
+    }
+}

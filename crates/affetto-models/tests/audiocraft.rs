@@ -135,7 +135,7 @@ fn both_layouts_give_the_same_codes_and_the_same_sound() {
         assert!(off <= 1e-4, "{off}");
 
         assert!(T5Tokenizer::open(ours.tokenizer_folder()).is_ok());
-        assert!(ours.tokenizer_json().is_ok());
+        assert!(ours.tokenizer_folder().join("tokenizer.json").is_file());
         assert_eq!(ours.companions(), [("text encoder", ours.path().join("t5"))]);
         let size = |file: &str| bytes(file).len() as u64;
         let sizes = [&format!("{name}/state_dict.bin"), "compression_state_dict.bin", "t5.safetensors"];

@@ -8,7 +8,7 @@ use affetto_engine::sampling::StreamSampling;
 use affetto_engine::{DelayPattern, Precision};
 use affetto_models::ModelError;
 use affetto_models::decoder::{
-    Conditions, CrossCache, DecoderConfig, DecoderLm, Guide, Progress, Settings, generate, generate_many,
+    Conditions, CrossCache, DecoderConfig, DecoderLm, Guide, Progress, Settings, Take, generate, generate_many,
 };
 use common::{Numbers, checkpoint, tensors, tiny};
 
@@ -224,15 +224,18 @@ fn takes_together_are_the_takes_alone() {
         .map(|(s, rows)| generate(&lm, s, &[], &mut Rows { rows: *rows, cross: cross.clone() }, |_, _| ()).unwrap())
         .collect();
     let mut guides: Vec<Rows> = all.iter().map(|(_, rows)| Rows { rows: *rows, cross: cross.clone() }).collect();
-    let mut pairs: Vec<(Settings, &mut dyn Guide)> =
-        all.iter().zip(&mut guides).map(|((s, _), g)| (s.clone(), g as &mut dyn Guide)).collect();
+    let mut takes: Vec<Take> = all.iter().map(|(s, _)| Take::new(&lm, s.clone(), &[]).unwrap()).collect();
+    let mut pairs: Vec<(&mut Take, &mut dyn Guide)> =
+        takes.iter_mut().zip(&mut guides).map(|(take, g)| (take, g as &mut dyn Guide)).collect();
     let mut counts = [0; 3];
-    let together = generate_many(&lm, &mut pairs, |take, row, codes| {
+    generate_many(&lm, &mut pairs, |take, row, codes| {
         assert_eq!(row, counts[take]);
         assert_eq!(codes, &alone[take][row * 3..row * 3 + 3]);
         counts[take] += 1;
     })
     .unwrap();
+    let together: Vec<Vec<u32>> =
+        takes.into_iter().zip(&all).map(|(take, (_, rows))| take.into_codes(Some(*rows))).collect();
     assert_eq!(together, alone);
     assert_eq!(counts, [20, 5, 33]);
 }

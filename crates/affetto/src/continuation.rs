@@ -49,6 +49,11 @@ impl Continuation {
         Ok(Continuation { name: name.to_owned(), source: Arc::new(Source::Sound(audio)) })
     }
 
+    /// Whether this is the other or a clone of it.
+    pub(crate) fn is(&self, other: &Continuation) -> bool {
+        Arc::ptr_eq(&self.source, &other.source)
+    }
+
     pub(crate) fn bad(&self, reason: String) -> Error {
         Error::Input { path: self.name.clone().into(), reason }
     }

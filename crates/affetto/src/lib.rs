@@ -47,13 +47,14 @@ pub use affetto_control::{Emotion, EmotionCurve, Lexicon, MeterClass};
 pub use affetto_score::{Instrument, Key, Mode, Score};
 
 pub use affetto_engine::Precision;
+pub use affetto_engine::attention::CachePrecision;
 
 pub use assets::Assets;
 pub use compose::Ablation;
 pub use continuation::Continuation;
 pub use error::{Error, Result};
 pub use families::Family;
-pub use families::musicgen::{ModelInfo, ModelOptions, Sizes, Timings, parse_precision};
+pub use families::musicgen::{ModelInfo, ModelOptions, Sizes, Timings, parse_cache_precision, parse_precision};
 pub use families::score::read_lexicon;
 pub use melody::Melody;
 pub use prompt::{MAX_DURATION_SECONDS, Prompt, Sampling};

@@ -102,6 +102,11 @@ impl Melody {
         &self.name
     }
 
+    /// Whether this is the other or a clone of it.
+    pub(crate) fn is(&self, other: &Melody) -> bool {
+        Arc::ptr_eq(&self.source, &other.source)
+    }
+
     /// The sound at a sample rate, or none where it is notes.
     pub(crate) fn samples_at(&self, sample_rate: u32) -> Option<Result<Vec<f32>>> {
         let Source::Sound { samples, sample_rate: own } = &*self.source else { return None };

@@ -150,3 +150,8 @@ fn pickle() {
 fn audio_decode() {
     replay("audio_decode");
 }
+
+#[test]
+fn xp_cfg() {
+    replay("xp_cfg");
+}

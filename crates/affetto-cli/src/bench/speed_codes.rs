@@ -56,7 +56,8 @@ struct Run {
 pub fn run(model: &str, args: &SpeedArgs) -> Result<(), Failure> {
     let quantize = args.quantize.as_deref().map(affetto::parse_precision).transpose()?;
     let threads = args.threads.unwrap_or(THREADS);
-    let options = ModelOptions { quantize, threads: usize::from(threads) };
+    let kv_cache = args.kv_cache.as_deref().map(affetto::parse_cache_precision).transpose()?;
+    let options = ModelOptions { quantize, kv_cache, threads: usize::from(threads) };
     let counts = match (args.steps, args.json) {
         (Some(steps), _) => vec![steps],
         (None, true) => vec![STEPS[0]],

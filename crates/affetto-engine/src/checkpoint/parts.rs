@@ -47,12 +47,12 @@ impl Shard {
     pub(crate) fn open(path: &Path) -> Result<Arc<Self>, EngineError> {
         let name = path.display().to_string();
         let file = MappedFile::open(path).map_err(|source| EngineError::Io { file: name.clone(), source })?;
-        Ok(Arc::new(Shard { name, bytes: Bytes::Mapped(file) }))
+        Ok(Arc::new(Shard { name, bytes: Bytes::Mapped(file), layout: None }))
     }
 
     /// Bytes in memory.
     pub(crate) fn held(name: &str, bytes: Cow<'static, [u8]>) -> Arc<Self> {
-        Arc::new(Shard { name: name.to_owned(), bytes: Bytes::Held(bytes) })
+        Arc::new(Shard { name: name.to_owned(), bytes: Bytes::Held(bytes), layout: None })
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -50,7 +50,7 @@ impl Checkpoint {
         if entry.dtype != Dtype::U8 || entry.shape != shape {
             return Ok(None);
         }
-        match self.metadata(LAYOUT_KEY) {
+        match entry.shard.layout.as_deref() {
             Some(LAYOUT) => Ok(Some(Stretch { shard: entry.shard.clone(), range: entry.start..entry.end })),
             other => Err(EngineError::Format {
                 file: entry.shard.name().to_owned(),

@@ -150,42 +150,25 @@ pub fn generate(
     Ok(take.into_codes(length))
 }
 
-/// Samples several takes at once, each with its own settings and guide; they share every reading of the weights.
-/// `on_row` is also given the take's number. The answer has the rows of each take.
+/// Samples several takes at once, each under a guide of its own, to their ends; they share every reading of the weights,
+/// and each is what it would be alone. `on_row` is given the take's number, and number and codes of each new row.
 ///
 /// # Errors
 /// As [`generate()`].
 pub fn generate_many(
     lm: &DecoderLm,
-    takes: &mut [(Settings, &mut dyn Guide)],
+    takes: &mut [(&mut Take, &mut dyn Guide)],
     mut on_row: impl FnMut(usize, usize, &[u32]),
-) -> Result<Vec<Vec<u32>>, ModelError> {
+) -> Result<(), ModelError> {
     let mut scratch = Scratch::default();
-    let mut states =
-        takes.iter().map(|(settings, _)| Take::new(lm, settings.clone(), &[])).collect::<Result<Vec<_>, _>>()?;
-    let mut rows = vec![0; states.len()];
     loop {
-        for (i, (take, (_, guide))) in states.iter_mut().zip(takes.iter_mut()).enumerate() {
-            while let Some(codes) = take.emit(&mut **guide) {
-                on_row(i, rows[i], &codes);
-                rows[i] += 1;
+        for (i, (take, guide)) in takes.iter_mut().enumerate() {
+            while let Some((row, codes)) = take.emit_numbered(&mut **guide) {
+                on_row(i, row, &codes);
             }
         }
-        let mut pairs: Vec<(&mut Take, &mut dyn Guide)> = states
-            .iter_mut()
-            .zip(takes.iter_mut())
-            .map(|(take, (_, guide))| (take, &mut **guide as &mut dyn Guide))
-            .collect();
-        if !step(lm, &mut pairs, &mut scratch)? {
-            break;
+        if !step(lm, takes, &mut scratch)? {
+            return Ok(());
         }
     }
-    Ok(states
-        .into_iter()
-        .zip(takes.iter_mut())
-        .map(|(take, (_, guide))| {
-            let length = take.length(&mut **guide);
-            take.into_codes(length)
-        })
-        .collect())
 }

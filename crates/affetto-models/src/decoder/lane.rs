@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use affetto_engine::Precision;
-use affetto_engine::attention::{CachePrecision, KvCache};
+use affetto_engine::attention::KvCache;
 
 use super::cross::CrossCache;
 use super::lm::DecoderLm;
@@ -30,12 +29,7 @@ impl Lane {
         let config = &lm.config;
         let heads = config.num_attention_heads;
         let steps = lm.variant.max_prefix + steps.min(config.max_window);
-        // Where the weights are quantised, keys and values in bfloat16 add nothing to the error that could be measured.
-        let precision = match lm.heads.precision() {
-            Precision::F32 | Precision::Bf16 => CachePrecision::F32,
-            Precision::Int8 | Precision::Int4 => CachePrecision::Bf16,
-        };
-        let cache = KvCache::with_precision(heads, config.hidden_size / heads, steps, precision);
+        let cache = KvCache::with_precision(heads, config.hidden_size / heads, steps, lm.cache);
         Lane { caches: vec![cache; config.num_hidden_layers], cross: None, prefix: 0 }
     }
 
@@ -47,6 +41,11 @@ impl Lane {
     /// Rows read so far, those of the prefix and steps: the position of the next.
     pub fn len(&self) -> usize {
         self.caches.first().map_or(0, KvCache::len)
+    }
+
+    /// Bytes its keys and values take so far.
+    pub fn bytes(&self) -> usize {
+        self.caches.iter().map(KvCache::bytes).sum()
     }
 
     /// Whether nothing was read.

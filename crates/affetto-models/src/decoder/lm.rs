@@ -1,5 +1,6 @@
 //! The weights of a decoder.
 
+use affetto_engine::attention::CachePrecision;
 use affetto_engine::{Checkpoint, Embedding, LayerNorm, Linear, Precision};
 
 use super::config::{Angles, DecoderConfig, Variant};
@@ -42,6 +43,8 @@ pub struct DecoderLm {
     pub(super) norm: LayerNorm,
     /// d → Σ V_k, the streams side by side.
     pub(super) heads: Linear,
+    /// How lanes hold keys and values.
+    pub(super) cache: CachePrecision,
 }
 
 impl DecoderLm {
@@ -118,7 +121,19 @@ impl DecoderLm {
             layers,
             norm: LayerNorm::load(checkpoint, &format!("{prefix}decoder.layer_norm"), d, EPS)?,
             heads: Linear::load_joined(checkpoint, &heads, d, precision)?,
+            // Where the weights are quantised, keys and values in bfloat16 add nothing to the error that could be measured.
+            cache: match precision {
+                Precision::F32 | Precision::Bf16 => CachePrecision::F32,
+                Precision::Int8 | Precision::Int4 => CachePrecision::Bf16,
+            },
         })
+    }
+
+    /// The decoder with the keys and values of its lanes held in `precision`; without this, in bf16 where the weights
+    /// are int8 or int4, else in f32.
+    pub fn with_cache(mut self, precision: CachePrecision) -> Self {
+        self.cache = precision;
+        self
     }
 
     /// The sizes.

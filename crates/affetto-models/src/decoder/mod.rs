@@ -20,5 +20,4 @@ pub use generate::{Guide, Settings, generate, generate_many};
 pub use lane::Lane;
 pub use lm::{DecoderLm, sinusoids};
 pub use progress::Progress;
-pub(crate) use take::step;
 pub use take::{Conditions, Prefix, Take};

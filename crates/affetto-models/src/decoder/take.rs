@@ -161,7 +161,7 @@ impl Take {
     }
 
     /// As [`emit`](Self::emit), with the row's number.
-    pub(crate) fn emit_numbered(&mut self, guide: &mut dyn Guide) -> Option<(usize, Vec<u32>)> {
+    pub(super) fn emit_numbered(&mut self, guide: &mut dyn Guide) -> Option<(usize, Vec<u32>)> {
         let row = self.emitted;
         self.emit(guide).map(|codes| (row, codes))
     }
@@ -323,7 +323,7 @@ impl Take {
 ///
 /// # Errors
 /// Those of [`generate`](super::generate()).
-pub(crate) fn step(
+pub(super) fn step(
     lm: &DecoderLm,
     takes: &mut [(&mut Take, &mut dyn Guide)],
     scratch: &mut Scratch,

@@ -141,23 +141,28 @@ impl Encodec {
                 found,
             });
         }
+        let latents = self.latents(samples, WINDOW)?;
+        Ok(latents.chunks_exact(self.config.hidden_size).flat_map(|x| self.nearest(x)).collect())
+    }
+
+    /// What the encoder makes of samples, `[frames, hidden_size]`, worked out `window` frames at once.
+    fn latents(&self, samples: &[f32], window: usize) -> Result<Vec<f32>, ModelError> {
         let encoder = self.encoder()?;
         let (hop, reach) = (self.config.hop(), self.config.reach());
         let frames = samples.len().div_ceil(hop);
         let widest = encoder.last.inputs;
         let mut states = lstm::start(&encoder.lstm);
         let mut hidden = Vec::with_capacity(frames * widest);
-        for start in (0..frames).step_by(WINDOW) {
-            let end = (start + WINDOW).min(frames);
+        for start in (0..frames).step_by(window) {
+            let end = start.saturating_add(window).min(frames);
             let from = start.saturating_sub(reach);
             let to = if end + reach >= frames { samples.len() } else { (end + reach) * hop };
-            let window = encoder.narrow(&samples[from * hop..to]);
-            let here = &window[(start - from) * widest..(end - from) * widest];
+            let narrow = encoder.narrow(&samples[from * hop..to]);
+            let here = &narrow[(start - from) * widest..(end - from) * widest];
             hidden.extend(lstm::apply(&encoder.lstm, &mut states, here));
         }
         elu(&mut hidden);
-        let latents = encoder.last.apply(&hidden);
-        Ok(latents.chunks_exact(self.config.hidden_size).flat_map(|x| self.nearest(x)).collect())
+        Ok(encoder.last.apply(&hidden))
     }
 
     /// What the LSTM gave to samples.
@@ -253,5 +258,30 @@ impl Residual {
             *x = shortcut.apply(x);
         }
         affetto_engine::activation::add(x, &inner);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_sound_in_windows_is_that_of_one_piece() {
+        for name in ["plain", "shortcut"] {
+            let file = |end: &str| format!("{}/tests/goldens/encodec-{name}.{end}", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read(file("json")).unwrap();
+            let config = EncodecConfig::from_json(&serde_json::from_slice(&text).unwrap()).unwrap();
+            let checkpoint = Checkpoint::open(file("safetensors")).unwrap();
+            let codec = Encodec::load(&checkpoint, &config, "").unwrap();
+            let samples = 230 * config.hop() + 3;
+            let sound: Vec<f32> = (0..samples).map(|i| (i as f32 * 0.37).sin() * (i as f32 * 0.0021).cos()).collect();
+            let whole = codec.latents(&sound, usize::MAX).unwrap();
+            assert_eq!(whole.len(), 231 * config.hidden_size);
+            for window in [1, 20, WINDOW] {
+                let parts = codec.latents(&sound, window).unwrap();
+                let off = parts.iter().zip(&whole).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+                assert!(parts.len() == whole.len() && off <= 1e-5, "{name}, {window} frames at once: {off}");
+            }
+        }
     }
 }

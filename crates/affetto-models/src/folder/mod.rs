@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use affetto_engine::Checkpoint;
 use serde_json::Value;
 
+pub use self::audiocraft::settings_as_config;
 pub use self::cache::{Cache, ModelId};
 pub use self::licence::Licence;
 use crate::ModelError;
@@ -186,19 +187,6 @@ impl ModelFolder {
     /// or tensor taken from it.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
-    }
-
-    /// The text of `tokenizer.json`.
-    ///
-    /// # Errors
-    /// [`ModelError::Folder`] where it is missing, too long or not UTF-8.
-    pub fn tokenizer_json(&self) -> Result<String, ModelError> {
-        let path = self.tokenizer.join("tokenizer.json");
-        if !path.is_file() {
-            let reason = "no such file; copy the model's tokenizer.json there, or `affetto models pull` the model";
-            return Err(bad(&path, reason));
-        }
-        text(&path)
     }
 
     /// The folder of `tokenizer.json`: this one, or the text encoder's where that lies elsewhere.

@@ -2,7 +2,7 @@
 
 use super::guide::{MusicGenGuide, Plan};
 use super::model::MusicGen;
-use crate::decoder::{Guide, Scratch, Settings, Take, step};
+use crate::decoder::{self, Guide, Scratch, Settings, Take};
 use crate::error::ModelError;
 
 /// One take in progress, for callers that decode and play while it is computed.
@@ -100,20 +100,10 @@ pub fn generate(
 pub fn generate_many(
     model: &MusicGen,
     mut takes: Vec<Generation>,
-    mut on_row: impl FnMut(usize, usize, &[u32]),
+    on_row: impl FnMut(usize, usize, &[u32]),
 ) -> Result<Vec<Vec<u32>>, ModelError> {
-    let mut scratch = Scratch::default();
-    loop {
-        for (i, generation) in takes.iter_mut().enumerate() {
-            while let Some((row, codes)) = generation.take.emit_numbered(&mut generation.guide) {
-                on_row(i, row, &codes);
-            }
-        }
-        let mut pairs: Vec<(&mut Take, &mut dyn Guide)> =
-            takes.iter_mut().map(|g| (&mut g.take, &mut g.guide as &mut dyn Guide)).collect();
-        if !step(model.lm(), &mut pairs, &mut scratch)? {
-            break;
-        }
-    }
+    let mut pairs: Vec<(&mut Take, &mut dyn Guide)> =
+        takes.iter_mut().map(|g| (&mut g.take, &mut g.guide as &mut dyn Guide)).collect();
+    decoder::generate_many(model.lm(), &mut pairs, on_row)?;
     Ok(takes.into_iter().map(Generation::into_codes).collect())
 }

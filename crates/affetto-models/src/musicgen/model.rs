@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use affetto_engine::attention::CachePrecision;
 use affetto_engine::{Checkpoint, Linear, Precision};
 
 use super::av::AvEncoder;
@@ -101,7 +102,25 @@ impl MusicGen {
     /// # Errors
     /// When a tensor is missing or has another shape.
     pub fn load(checkpoint: &Checkpoint, config: &MusicGenConfig, precision: Precision) -> Result<Self, ModelError> {
-        let lm = DecoderLm::load_variant(checkpoint, &config.decoder, config.variant(), precision, "decoder.model.")?;
+        Self::load_with(checkpoint, config, precision, None)
+    }
+
+    /// As [`load`](Self::load), the keys and values of what it has read held as `cache` says; see
+    /// [`DecoderLm::with_cache`].
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with(
+        checkpoint: &Checkpoint,
+        config: &MusicGenConfig,
+        precision: Precision,
+        cache: Option<CachePrecision>,
+    ) -> Result<Self, ModelError> {
+        let mut lm =
+            DecoderLm::load_variant(checkpoint, &config.decoder, config.variant(), precision, "decoder.model.")?;
+        if let Some(cache) = cache {
+            lm = lm.with_cache(cache);
+        }
         let d = config.decoder.hidden_size;
         Ok(MusicGen {
             lm: Arc::new(lm),

@@ -78,6 +78,17 @@ pub(super) fn open(folder: &Path, cache: &Cache) -> Result<Opened, ModelError> {
     Ok(Opened { checkpoint: whole, config, bytes, tokenizer, companions })
 }
 
+/// The `config.json` that a text of settings (`xp.cfg`) becomes: the language model's, or else the codec's. For tools that
+/// look at settings alone.
+///
+/// # Errors
+/// The key that is missing or not supported; the language model's where it is neither.
+pub fn settings_as_config(text: &str) -> Result<Value, String> {
+    let settings = Settings::read(text);
+    let language_model = config::language_model(&settings).map(|lm| lm.config);
+    language_model.or_else(|reason| config::codec(&settings).map_err(|_| reason))
+}
+
 /// Opens one file.
 fn pickle(folder: &Path, name: &str) -> Result<(PathBuf, PickleFile, u64), ModelError> {
     let path = folder.join(name);

@@ -6,20 +6,17 @@ use std::time::Instant;
 use affetto_control::EmotionCurve;
 use affetto_engine::sampling::StreamSampling;
 use affetto_models::decoder::Settings;
-use affetto_models::melody::Chroma;
-use affetto_models::musicgen::{Feeling, Generation, Melody as ChromaMelody, MusicGen, MusicGenGuide, Plan, Text};
+use affetto_models::musicgen::{Feeling, Generation, MusicGen, MusicGenGuide, Plan, Text};
 
 use super::{CodesSound, MusicGenStudio, Timings};
 use crate::continuation::{Continuation, Source};
 use crate::error::{Error, Result};
 use crate::families::Family;
-use crate::melody::Melody;
 use crate::prompt::Prompt;
 use crate::schedule;
 use crate::studio::draw_seed;
 use crate::summary::{Asked, EmotionFrom, TakeSummary};
 use crate::take::Take;
-use crate::take_file::StoredTake;
 
 /// Seconds for which a feeling that moves is told as it stands in their middle.
 const FEELING_SECONDS: f64 = 2.0;
@@ -29,7 +26,7 @@ pub(crate) struct Job {
     plan: Plan,
     settings: Settings,
     /// Codes it begins with, `[n, K]`.
-    beginning: Vec<u32>,
+    beginning: Arc<[u32]>,
     /// Whether those are an earlier take's, whose last codes knew of its end.
     resumes: bool,
     melody: Option<String>,
@@ -73,10 +70,10 @@ impl Job {
         }
         studio.forget();
         let started = Instant::now();
-        let melody = prompt.melody.as_ref().map(chroma).transpose()?;
+        let melody = prompt.melody.as_ref().map(|melody| studio.heard.melody(melody)).transpose()?;
         let beginning = match &prompt.continuation {
-            Some(from) => codes_of(from, studio, frames)?,
-            None => Vec::new(),
+            Some(from) => beginning(from, studio, frames)?,
+            None => Arc::default(),
         };
         timings.prepare_seconds = started.elapsed().as_secs_f64();
         let rate = studio.config.frame_rate as f64;
@@ -94,7 +91,7 @@ impl Job {
             settings.guidance = vec![scale];
         }
         Ok(Job {
-            plan: Plan { frames, texts, feelings, melody },
+            plan: Plan { frames, texts, feelings, melody: melody.map(|melody| (*melody).clone()) },
             settings,
             beginning,
             resumes: prompt.continuation.as_ref().is_some_and(|from| matches!(*from.source, Source::Codes(_))),
@@ -179,77 +176,6 @@ fn feelings(curve: &EmotionCurve, frames: usize, rate: f64) -> Vec<Feeling> {
     told
 }
 
-/// A melody as the model hears it.
-fn chroma(melody: &Melody) -> Result<ChromaMelody> {
-    let extractor = Chroma::default();
-    let frame_rate = extractor.frame_rate();
-    if let Some(chroma) = melody.chroma_of_notes(frame_rate) {
-        return Ok(ChromaMelody { chroma, frame_rate });
-    }
-    let samples = match melody.samples_at(extractor.sample_rate()) {
-        Some(samples) => samples?,
-        None => Vec::new(),
-    };
-    Ok(ChromaMelody { chroma: extractor.of(&samples), frame_rate })
-}
-
-/// The codes of what a take shall begin with.
-fn codes_of(from: &Continuation, studio: &MusicGenStudio, frames: usize) -> Result<Vec<u32>> {
-    let codes = match &*from.source {
-        Source::Codes(stored) => stored_codes(from, stored, studio)?,
-        Source::Sound(audio) => studio.sound.encode(audio)?.map_err(|reason| from.bad(reason))?,
-    };
-    let given = codes.len() / studio.sound.streams();
-    if given >= frames {
-        let rate = studio.config.frame_rate as f64;
-        return Err(Error::Prompt {
-            what: "the duration",
-            found: format!("{} s, but {} alone has {} s", frames as f64 / rate, from.name, given as f64 / rate),
-            expected: "the length of the whole, which counts in what it begins with".into(),
-        });
-    }
-    Ok(codes)
-}
-
-/// The codes of a stored take, `[frames, K]`, checked against the model.
-fn stored_codes(from: &Continuation, stored: &StoredTake, studio: &MusicGenStudio) -> Result<Vec<u32>> {
-    let (streams, config) = (studio.sound.streams(), &studio.config);
-    if stored.family != Family::MusicGen.name() {
-        let reason = format!("a take of {}, expected one of musicgen; give its sound instead", stored.family);
-        return Err(from.bad(reason));
-    }
-    if stored.codes.len() != streams {
-        let found = stored.codes.len();
-        return Err(from.bad(format!("{found} streams of codes, expected the {streams} of {}", studio.name)));
-    }
-    let frames = stored.codes[0].len();
-    if let Some(k) = stored.codes.iter().position(|stream| stream.len() != frames) {
-        let found = stored.codes[k].len();
-        return Err(from.bad(format!("stream {k} has {found} codes, expected {frames} as in stream 0")));
-    }
-    let rates = (config.sampling_rate, config.frame_rate as f64);
-    if stored.sample_rate.is_some_and(|rate| rate != rates.0) || stored.frame_rate.is_some_and(|rate| rate != rates.1) {
-        return Err(from.bad(format!(
-            "{:?} Hz with {:?} frames a second, expected {} Hz with {}",
-            stored.sample_rate.unwrap_or(rates.0),
-            stored.frame_rate.unwrap_or(rates.1),
-            rates.0,
-            rates.1
-        )));
-    }
-    for (k, stream) in stored.codes.iter().enumerate() {
-        let size = config.decoder.vocab_sizes[k];
-        if let Some(frame) = stream.iter().position(|&code| code as usize >= size) {
-            let code = stream[frame];
-            return Err(from.bad(format!("code {code} in stream {k}, frame {frame}; expected below {size}")));
-        }
-    }
-    if frames == 0 {
-        return Err(from.bad("no codes in it; give a take with sound".into()));
-    }
-    Ok((0..frames).flat_map(|frame| stored.codes.iter().map(move |stream| stream[frame])).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,4 +188,19 @@ mod tests {
         assert_eq!(turn.iter().map(|f| f.from).collect::<Vec<_>>(), [0, 100, 200], "it is still after 4 s");
         assert_eq!(turn.iter().map(|f| f.valence).collect::<Vec<_>>(), [-0.5, 0.5, 1.0]);
     }
+}
+
+/// The codes of what a take shall begin with, which must be longer.
+fn beginning(from: &Continuation, studio: &mut MusicGenStudio, frames: usize) -> Result<Arc<[u32]>> {
+    let codes = studio.heard.beginning(from, &studio.sound, &studio.config, &studio.name)?;
+    let given = codes.len() / studio.sound.streams();
+    if given >= frames {
+        let rate = studio.config.frame_rate as f64;
+        return Err(Error::Prompt {
+            what: "the duration",
+            found: format!("{} s, but {} alone has {} s", frames as f64 / rate, from.name, given as f64 / rate),
+            expected: "the length of the whole, which counts in what it begins with".into(),
+        });
+    }
+    Ok(codes)
 }

@@ -2,6 +2,7 @@
 //!
 //! The parts are loaded when they are first needed; the text encoder is let go as soon as the words are read.
 
+mod heard;
 mod info;
 mod job;
 mod sound;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use affetto_engine::Precision;
+use affetto_engine::attention::CachePrecision;
 use affetto_models::ModelFolder;
 use affetto_models::musicgen::{AV_ENCODER_FILE, AvEncoder, MusicGen, MusicGenConfig, generate_many};
 use affetto_models::t5::{T5Encoder, T5Tokenizer};
@@ -19,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::prompt::Prompt;
 use crate::take::Take;
 
+use self::heard::Heard;
 pub use self::info::{ModelInfo, Sizes};
 use self::job::Job;
 pub(crate) use self::sound::CodesSound;
@@ -58,6 +61,8 @@ pub struct ModelOptions {
     /// How the language model's and the text encoder's weights are held; `None` = as the folder stores them, f32 where
     /// it stores floats.
     pub quantize: Option<Precision>,
+    /// How keys and values of what was read are held; `None` = bf16 where the weights are int8 or int4, else f32.
+    pub kv_cache: Option<CachePrecision>,
     /// Threads; 0 = one for each core. Their number never changes the music.
     pub threads: usize,
 }
@@ -67,10 +72,12 @@ pub(crate) struct MusicGenStudio {
     folder: Arc<ModelFolder>,
     config: MusicGenConfig,
     precision: Precision,
+    kv_cache: Option<CachePrecision>,
     model: Option<Arc<MusicGen>>,
     /// What tells the model feelings, where the folder has it.
     av: Option<Arc<AvEncoder>>,
     sound: Arc<CodesSound>,
+    heard: Heard,
     /// States of texts that were read, the newest last.
     texts: Vec<(String, Arc<[f32]>)>,
     pub name: String,
@@ -98,11 +105,13 @@ impl MusicGenStudio {
             name: folder.name(),
             licences: vec![format!("model weights: {}", folder.licence())],
             precision,
+            kv_cache: options.kv_cache,
             folder,
             config,
             model: None,
             av,
             sound,
+            heard: Heard::default(),
             texts: Vec::new(),
         })
     }
@@ -112,7 +121,7 @@ impl MusicGenStudio {
         if let Some(model) = &self.model {
             return Ok(model.clone());
         }
-        let mut model = MusicGen::load(self.folder.checkpoint(), &self.config, self.precision)?;
+        let mut model = MusicGen::load_with(self.folder.checkpoint(), &self.config, self.precision, self.kv_cache)?;
         if let Some(av) = &self.av {
             model = model.with_av_encoder(av.clone())?;
         }
@@ -182,7 +191,8 @@ impl MusicGenStudio {
             let model = self.model()?;
             let started = Instant::now();
             let takes = jobs.iter_mut().map(|job| job.begin(&model)).collect::<Result<Vec<_>>>()?;
-            let rows: usize = jobs.iter().map(Job::rows_to_make).sum();
+            // A take that is resumed makes its last rows anew.
+            let rows: usize = jobs.iter().zip(&takes).map(|(job, take)| job.frames() - take.complete()).sum();
             let mut made = 0;
             let codes = generate_many(&model, takes, |_, _, _| {
                 made += 1;
@@ -258,4 +268,20 @@ pub fn parse_precision(name: &str) -> Result<Precision> {
         found: format!("{name:?}"),
         expected: "none, bf16, int8 or int4".into(),
     })
+}
+
+/// How keys and values are held, by the name a user gives it.
+///
+/// # Errors
+/// [`Error::Prompt`] lists the names.
+pub fn parse_cache_precision(name: &str) -> Result<CachePrecision> {
+    match name {
+        "f32" => Ok(CachePrecision::F32),
+        "bf16" => Ok(CachePrecision::Bf16),
+        _ => Err(Error::Prompt {
+            what: "--kv-cache",
+            found: format!("{name:?}"),
+            expected: "bf16 (half the memory) or f32".into(),
+        }),
+    }
 }
