@@ -66,7 +66,8 @@ impl Layer {
             }
             self.linear.apply(&gathered, rows, out);
             if let Norm::Layer(norm) = &self.norm {
-                norm.apply(&out.to_vec(), out);
+                let bare = out.to_vec();
+                norm.apply(&bare, out);
             }
             if !matches!(self.norm, Norm::Time(..)) {
                 gelu(out);
