@@ -60,6 +60,9 @@ pub struct GenerateArgs {
     /// standard output [default: affetto-SEED.wav, and .mid where there are notes]
     #[arg(short, long, value_name = "FILE")]
     pub output: Vec<PathBuf>,
+    /// Picture to write (.svg): the feeling asked for and the one heard over time, above the notes or a spectrogram
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
     /// Replace files that are there
     #[arg(long, overrides_with = "force")]
     pub force: bool,

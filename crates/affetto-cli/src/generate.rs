@@ -1,12 +1,14 @@
 //! `affetto generate`.
 
 mod describe;
+mod picture;
 mod targets;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use affetto::whole::{Pending, Sink};
 use affetto::{
     Assets, Continuation, Emotion, EmotionCurve, Family, Melody, ModelOptions, Prompt, SaveOptions, Studio, Take,
     TakeSummary, Timings, names,
@@ -14,6 +16,7 @@ use affetto::{
 use serde::Serialize;
 
 use self::describe::describe;
+use self::picture::Painter;
 use self::targets::Targets;
 use crate::args::{GenerateArgs, ModelArgs, SamplingArgs};
 use crate::failure::Failure;
@@ -59,8 +62,8 @@ fn make(args: &GenerateArgs, started: Instant, written: &mut Vec<String>) -> Res
     let seed = args.seed.unwrap_or_else(affetto::draw_seed);
     let targets = Targets::of(args, family, seed)?;
     let options = SaveOptions { force: args.force, sample_format: args.sample_format };
-    affetto::check_paths(&targets.files.concat(), &options)?;
-    family.check_formats(&targets.files.concat())?;
+    targets.check(family, &options)?;
+    let painter = args.plot.as_ref().map(|_| Painter::open(&args.assets, family)).transpose()?;
     let prompt = with_files(prompt, &args.model)?;
 
     let progress = RefCell::new(Progress::new(args.quiet));
@@ -73,14 +76,13 @@ fn make(args: &GenerateArgs, started: Instant, written: &mut Vec<String>) -> Res
     let mut out = output::Patient::default();
     if targets.stream {
         // Where no file is asked for besides, nobody wants the rest once the reader is gone.
-        let files = &targets.files[0];
+        let (files, plot) = (&targets.files[0], &targets.plots[0]);
         let stream = studio.stream_with(&prompt.seed(seed), &mut composing)?;
-        let take = match files.is_empty() {
+        let take = match files.is_empty() && plot.is_none() {
             true => stream.write_wav(&mut std::io::stdout().lock(), args.sample_format, &mut composing)?,
             false => stream.write_wav(&mut out, args.sample_format, &mut composing)?,
         };
-        take.save(files, &options)?;
-        written.extend(shown(files));
+        written.extend(save(&take, files, plot, painter.as_ref(), &options)?);
         progress.borrow_mut().finish();
         if !args.quiet {
             output::note(&describe(&take, written, started.elapsed().as_secs_f64()));
@@ -94,11 +96,10 @@ fn make(args: &GenerateArgs, started: Instant, written: &mut Vec<String>) -> Res
     let mut done = |i: usize, take: Take| -> Result<(), Failure> {
         let files = &targets.files[i];
         progress.borrow_mut().show("rendering", 1.0);
-        take.save(files, &options)?;
+        let files = save(&take, files, &targets.plots[i], painter.as_ref(), &options)?;
         progress.borrow_mut().finish();
         let seconds_taken = begun.elapsed().as_secs_f64();
         begun = Instant::now();
-        let files = shown(files);
         written.extend_from_slice(&files);
         if args.json {
             let (summary, timings) = (take.summary().clone(), take.timings());
@@ -119,9 +120,22 @@ fn make(args: &GenerateArgs, started: Instant, written: &mut Vec<String>) -> Res
     out.finish()
 }
 
-/// Paths as they are printed.
-fn shown(files: &[PathBuf]) -> Vec<String> {
-    files.iter().map(|file| file.display().to_string()).collect()
+/// Writes a take's files and its picture, all or none; their paths as they are printed.
+fn save(
+    take: &Take,
+    files: &[PathBuf],
+    plot: &Option<PathBuf>,
+    painter: Option<&Painter>,
+    options: &SaveOptions,
+) -> Result<Vec<String>, Failure> {
+    let mut pictures = Vec::new();
+    if let (Some(path), Some(painter)) = (plot, painter) {
+        let picture = painter.paint(take)?;
+        let content = move |out: &mut dyn Sink| out.write_all(picture.as_bytes());
+        pictures.push(Pending { path: path.clone(), content: Box::new(content) });
+    }
+    take.save_with(files, pictures, options)?;
+    Ok(files.iter().chain(plot).map(|file| file.display().to_string()).collect())
 }
 
 /// Where the models come from.

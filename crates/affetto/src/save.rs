@@ -100,19 +100,30 @@ impl Take {
     /// # Errors
     /// As [`check_paths`]; [`Error::Render`]; [`Error::Write`] when the disk or a limit refuses the bytes.
     pub fn save<P: AsRef<Path>>(&self, paths: &[P], options: &SaveOptions) -> Result<()> {
+        self.save_with(paths, Vec::new(), options)
+    }
+
+    /// As [`Take::save`], with other files beside the take's own, such as a picture of it: all of them whole, or none.
+    ///
+    /// # Errors
+    /// As [`Take::save`]; [`Error::NamedTwice`] for a file that is also one of the take's.
+    pub fn save_with<P: AsRef<Path>>(&self, paths: &[P], more: Vec<Pending<'_>>, options: &SaveOptions) -> Result<()> {
         check_paths(paths, options)?;
         self.family().check_formats(paths)?;
+        let all = paths.iter().map(AsRef::as_ref).chain(more.iter().map(|file| file.path.as_path()));
+        whole::check_targets(&all.collect::<Vec<_>>(), options.force)?;
         // Two files of one sound shall not cost two decodings, where keeping it costs little.
         let sounds = paths.iter().filter(|path| Format::of(path.as_ref()).is_ok_and(Format::is_sound)).count();
         if sounds > 0 && (self.score().is_some() || sounds > 1 && self.summary().duration_seconds <= KEPT_SECONDS) {
             self.audio()?;
         }
-        let mut files = Vec::with_capacity(paths.len());
+        let mut files = Vec::with_capacity(paths.len() + more.len());
         for path in paths.iter().map(AsRef::as_ref) {
             let format = Format::of(path)?;
             let content = move |out: &mut dyn Sink| self.write(format, options.sample_format, out);
             files.push(Pending { path: path.to_owned(), content: Box::new(content) });
         }
+        files.extend(more);
         whole::write_all(&files, options.force)
     }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use affetto::Family;
+use affetto::{Family, SaveOptions};
 
 use crate::args::GenerateArgs;
 use crate::failure::Failure;
@@ -13,6 +13,8 @@ use crate::failure::Failure;
 pub struct Targets {
     /// The files of each take.
     pub files: Vec<Vec<PathBuf>>,
+    /// The picture of each take, where one is asked for.
+    pub plots: Vec<Option<PathBuf>>,
     /// Whether the sound goes to standard output as well.
     pub stream: bool,
 }
@@ -43,7 +45,26 @@ impl Targets {
             1 => vec![named.into_iter().cloned().collect()],
             count => (1..=count).map(|n| named.iter().map(|path| numbered(path, n)).collect()).collect(),
         };
-        Ok(Targets { files, stream })
+        let plots = (1..=args.count).map(|n| match (&args.plot, args.count) {
+            (Some(path), 1) => Some(path.clone()),
+            (plot, _) => plot.as_ref().map(|path| numbered(path, n)),
+        });
+        Ok(Targets { files, plots: plots.collect(), stream })
+    }
+
+    /// Checks, before anything is computed, that all of it could be written.
+    pub fn check(&self, family: Family, options: &SaveOptions) -> Result<(), Failure> {
+        let files = self.files.concat();
+        affetto::check_paths(&files, options)?;
+        family.check_formats(&files)?;
+        let plots: Vec<PathBuf> = self.plots.iter().flatten().cloned().collect();
+        if let Some(path) = plots.iter().find(|p| !p.extension().is_some_and(|e| e.eq_ignore_ascii_case("svg"))) {
+            return Err(Failure::usage(format!(
+                "--plot {}: a picture's name ends in .svg; give such a one",
+                path.display()
+            )));
+        }
+        Ok(affetto::whole::check_targets(&[files, plots].concat(), options.force)?)
     }
 }
 

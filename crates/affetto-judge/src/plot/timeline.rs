@@ -61,6 +61,23 @@ pub struct Strip {
     pub curves: Vec<Curve>,
 }
 
+impl Strip {
+    /// The two fields of feeling. `asked` are the corners of what was asked for (seconds, valence, arousal), if anything
+    /// was; `heard` is what a judge heard, its name and (seconds, valence, arousal, confidence).
+    pub fn of_feeling(asked: &[(f64, f64, f64)], heard: Option<(&str, &[(f64, f64, f64, f64)])>) -> Vec<Strip> {
+        let strip = |label: &str, asked_value: fn(&(f64, f64, f64)) -> f64, value: fn(&(f64, f64, f64, f64)) -> f64| {
+            let mut curves = vec![Curve::asked("asked", asked.iter().map(|p| (p.0, asked_value(p))))];
+            if let Some((name, points)) = heard {
+                let point = |p: &(f64, f64, f64, f64)| Point { seconds: p.0, value: value(p), confidence: p.3 };
+                curves.push(Curve { name: name.to_owned(), asked: false, points: points.iter().map(point).collect() });
+            }
+            curves.retain(|curve| !curve.points.is_empty());
+            Strip { label: label.to_owned(), curves }
+        };
+        vec![strip("valence", |p| p.1, |p| p.1), strip("arousal", |p| p.2, |p| p.2)]
+    }
+}
+
 /// What lies below the curves.
 #[derive(Clone, Copy, Debug)]
 pub enum Panel<'a> {
@@ -304,6 +321,15 @@ mod tests {
         assert!(svg.contains("points=\"282.0,119.0 718.0,64.0\""), "{svg}");
         assert!(svg.contains("time, s") && svg.contains(">a judge<") && svg.contains("x &lt; y"));
         assert_eq!(svg.matches("<svg").count(), 1);
+    }
+
+    #[test]
+    fn feeling_makes_two_strips_of_what_there_is() {
+        let strips = Strip::of_feeling(&[(0.0, 0.5, -0.5)], Some(("judge", &[(2.5, 0.1, 0.2, 0.3)])));
+        assert_eq!(strips[1].label, "arousal");
+        assert_eq!(strips[1].curves[0], Curve::asked("asked", [(0.0, -0.5)]));
+        assert_eq!(strips[1].curves[1].points, [Point { seconds: 2.5, value: 0.2, confidence: 0.3 }]);
+        assert!(Strip::of_feeling(&[], None).iter().all(|s| s.curves.is_empty()));
     }
 
     #[test]

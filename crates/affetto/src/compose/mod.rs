@@ -274,7 +274,8 @@ mod tests {
     #[test]
     fn each_ablation_withholds_what_it_says() {
         let sentence = [0.5f32];
-        let of = |a: Ablation| (a.is_words_only(), a.neutral_attributes(), a.attributes_hear(Some(&sentence)).is_some());
+        let of =
+            |a: Ablation| (a.is_words_only(), a.neutral_attributes(), a.attributes_hear(Some(&sentence)).is_some());
         assert_eq!(of(Ablation::None), (false, false, true));
         assert_eq!(of(Ablation::NeutralAttributes), (false, true, true));
         assert_eq!(of(Ablation::ModelWithoutEmotion), (false, false, true));
