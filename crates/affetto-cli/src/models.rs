@@ -1,6 +1,7 @@
 //! `affetto models`: what there is, and each one's card.
 
 mod codes;
+mod mert;
 mod pull;
 
 use affetto::Assets;
@@ -28,7 +29,10 @@ pub fn run(args: &ModelsArgs) -> Result<(), Failure> {
     match &args.command {
         ModelsCommand::List { json, assets } => list(&assets.open()?, *json),
         ModelsCommand::Info { name, tensors, json, assets } => match shipped(name, assets)? {
-            None => codes::info(name, *tensors, *json),
+            None => match mert::find(name) {
+                Some(folder) => mert::info(&folder, *tensors, *json),
+                None => codes::info(name, *tensors, *json),
+            },
             Some(assets) => info(&assets, name, *json),
         },
         ModelsCommand::Quantize(args) => codes::quantize(args),

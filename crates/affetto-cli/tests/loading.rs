@@ -48,6 +48,20 @@ fn a_folder_of_audiocrafts_layout_is_shown_and_makes_music() {
     assert!(line.contains("compression_state_dict.bin: no such file"), "{line}");
 }
 
+#[test]
+fn a_folder_of_mert_is_shown() {
+    let desk = Desk::new();
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../affetto-models/tests/goldens/mert/post");
+    let folder = model.to_str().unwrap();
+    let card = desk.ok(&["models", "info", folder]);
+    for part in ["mert_model", "pytorch_model.bin", "24000 samples", "width 16, 3 layers, 2 heads, feed-forward 24"] {
+        assert!(card.contains(part), "{part}: {card}");
+    }
+    let card = desk.json(&["models", "info", folder, "--tensors"]);
+    assert!(card["tensors"].as_array().unwrap().iter().any(|t| t[0] == "encoder.layers.2.attention.k_proj.weight"));
+    assert_eq!(card["frame_rate"], 1200.0);
+}
+
 #[cfg(feature = "pull")]
 #[test]
 fn no_network_is_said_in_a_line() {

@@ -40,7 +40,7 @@ fn load(file: &Checkpoint) -> Result<AvEncoder, String> {
     AvEncoder::load(file, Path::new("av_encoder.safetensors"), WIDTH).map_err(|e| e.to_string())
 }
 
-fn mlp<'a>(names: &'a [String; 4]) -> [(&'a str, &'static [usize]); 4] {
+fn mlp(names: &[String; 4]) -> [(&str, &'static [usize]); 4] {
     [(&names[0], &[6, 2]), (&names[1], &[6]), (&names[2], &[2 * WIDTH, 6]), (&names[3], &[2 * WIDTH])]
 }
 
