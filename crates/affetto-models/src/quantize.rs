@@ -231,6 +231,23 @@ impl Drop for Partial {
     }
 }
 
+/// Copies what belongs to a model besides weights and `config.json` (tokenizer, generation settings, licence, AV
+/// encoder), as far as it is there, unless `out` has it already.
+///
+/// # Errors
+/// A file that cannot be copied.
+pub fn copy_settings(folder: &ModelFolder, out: &Path) -> Result<(), ModelError> {
+    for file in COPIED.into_iter().filter(|file| !out.join(file).exists()) {
+        // The tokenizer may lie elsewhere, with a text encoder that audiocraft's folder only names.
+        let places = [folder.path(), folder.tokenizer_folder()].map(|place| place.join(file));
+        if let Some(from) = places.iter().find(|path| path.is_file()) {
+            let copied = fs::copy(from, out.join(file));
+            copied.map_err(|source| EngineError::Io { file: from.display().to_string(), source })?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes the model of `folder` to the new folder `out` with its large projections in `precision`, whole or not at all,
 /// and gives the bytes of its tensor files. Memory: one tensor at a time.
 ///
@@ -286,13 +303,7 @@ pub fn quantize_folder(folder: &ModelFolder, out: &Path, precision: Precision) -
     let mut config = folder.config().clone();
     config["quantization"] = json!(note);
     write("config.json", &config)?;
-    for file in COPIED {
-        // The tokenizer may lie elsewhere, with a text encoder that audiocraft's folder only names.
-        let places = [folder.path(), folder.tokenizer_folder()].map(|place| place.join(file));
-        if let Some(from) = places.iter().find(|path| path.is_file()) {
-            fs::copy(from, partial.0.join(file)).map_err(|e| io(from, e))?;
-        }
-    }
+    copy_settings(folder, &partial.0)?;
     fs::rename(&partial.0, out).map_err(|e| io(out, e))?;
     Ok(total)
 }

@@ -1,0 +1,201 @@
+//! Lists of clips: a CSV with the columns `file`, `valence`, `arousal` and, if there are words, `text`.
+
+use std::path::{Path, PathBuf};
+
+use affetto_judge::deam::{self, Song};
+
+use crate::config::EmotionScale;
+use crate::error::TrainError;
+
+/// A sound file, what it feels like, and words for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clip {
+    /// The file.
+    pub file: PathBuf,
+    /// Arousal and valence in [-1, 1]: the order LARA-Gen publishes.
+    pub emotion: [f32; 2],
+    /// Words, or nothing.
+    pub text: String,
+}
+
+/// Reads a list. Files are named from the list's folder. With [`EmotionScale::Detect`] all numbers must lie in [-1, 1],
+/// or all in [1, 9].
+///
+/// # Errors
+/// A file that can't be read; a column that is missing; the first line that is wrong, by its number; numbers that fit
+/// neither scale or both.
+pub fn read(path: &Path, scale: EmotionScale) -> Result<Vec<Clip>, TrainError> {
+    let text = std::fs::read_to_string(path).map_err(|source| TrainError::Read { path: path.into(), source })?;
+    parse(&text, path.parent().unwrap_or(Path::new("")), scale)
+        .map_err(|what| TrainError::Data(format!("{}: {what}", path.display())))
+}
+
+/// As [`read`], of a text; in words, what is wrong.
+fn parse(text: &str, folder: &Path, scale: EmotionScale) -> Result<Vec<Clip>, String> {
+    let mut rows = rows(text.trim_start_matches('\u{feff}'))?.into_iter();
+    let (_, header) = rows.next().ok_or("empty; expected a line of names: file,valence,arousal,text")?;
+    let column = |name: &str| header.iter().position(|field| field.trim().eq_ignore_ascii_case(name));
+    let need = |name: &str| {
+        column(name).ok_or_else(|| format!("no column {name:?} among {header:?}; expected file,valence,arousal[,text]"))
+    };
+    let (file, valence, arousal, words) = (need("file")?, need("valence")?, need("arousal")?, column("text"));
+    let mut clips = Vec::new();
+    for (line, fields) in rows {
+        if fields.len() != header.len() {
+            return Err(format!("line {line}: {} fields, expected {}", fields.len(), header.len()));
+        }
+        let number = |at: usize| {
+            let found = fields[at].trim();
+            let wrong = || format!("line {line}: {:?} is {found:?}, expected a number", header[at]);
+            found.parse::<f32>().ok().filter(|x| x.is_finite()).ok_or_else(wrong)
+        };
+        clips.push(Clip {
+            file: folder.join(fields[file].trim()),
+            emotion: [number(arousal)?, number(valence)?],
+            text: words.map_or(String::new(), |at| fields[at].trim().to_owned()),
+        });
+    }
+    if clips.is_empty() {
+        return Err("no clips in it".into());
+    }
+    if one_to_nine(&clips, scale)? {
+        if exchanged(&clips) {
+            return Err(
+                "these are DEAM's published song labels, whose valence and arousal are exchanged for songs 2 to \
+                        1000; put the two columns of those songs right"
+                    .into(),
+            );
+        }
+        for x in clips.iter_mut().flat_map(|clip| &mut clip.emotion) {
+            *x = (*x - 5.0) / 4.0;
+        }
+    }
+    Ok(clips)
+}
+
+/// Whether these are DEAM's songs, by their numbers, with the axes the wrong way round, as published: they must not be
+/// learned from unawares.
+fn exchanged(clips: &[Clip]) -> bool {
+    let song = |clip: &Clip| {
+        let id = clip.file.file_stem()?.to_str()?.parse().ok()?;
+        let [arousal, valence] = clip.emotion.map(f64::from);
+        Some(Song { id, valence: arousal, arousal: valence })
+    };
+    deam::known_right(&clips.iter().filter_map(song).collect::<Vec<_>>()).is_ok()
+}
+
+/// Whether the numbers are on the scale from 1 to 9; in words, where they are on none.
+fn one_to_nine(clips: &[Clip], scale: EmotionScale) -> Result<bool, String> {
+    let all = || clips.iter().flat_map(|clip| clip.emotion);
+    let (low, high) = (all().fold(f32::MAX, f32::min), all().fold(f32::MIN, f32::max));
+    let within = |from: f32, to: f32| low >= from && high <= to;
+    let told = format!("valence and arousal go from {low} to {high}");
+    match scale {
+        EmotionScale::Unit if within(-1.0, 1.0) => Ok(false),
+        EmotionScale::OneToNine if within(1.0, 9.0) => Ok(true),
+        EmotionScale::Unit => Err(format!("{told}, expected -1 to 1 as the configuration says")),
+        EmotionScale::OneToNine => Err(format!("{told}, expected 1 to 9 as the configuration says")),
+        EmotionScale::Detect => match (within(-1.0, 1.0), within(1.0, 9.0)) {
+            (true, false) => Ok(false),
+            (false, true) => Ok(true),
+            (false, false) => Err(format!("{told}, expected -1 to 1 or 1 to 9")),
+            (true, true) => Err(format!("{told}, which fits -1 to 1 and 1 to 9; set musicgen.scale")),
+        },
+    }
+}
+
+/// The fields of every line that is not empty, with the line's number. A field may stand in double quotes; in them two
+/// mean one, and lines may break.
+fn rows(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
+    let mut rows = Vec::new();
+    let (mut fields, mut field) = (Vec::new(), String::new());
+    let (mut line, mut first) = (1, 1);
+    let (mut quoted, mut was_quoted) = (false, false);
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        line += usize::from(c == '\n');
+        match c {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                field.push('"');
+                characters.next();
+            }
+            '"' if quoted => quoted = false,
+            '"' if field.trim().is_empty() && !was_quoted => {
+                field.clear();
+                (quoted, was_quoted) = (true, true);
+            }
+            ',' if !quoted => {
+                fields.push(std::mem::take(&mut field));
+                was_quoted = false;
+            }
+            '\n' if !quoted => {
+                fields.push(std::mem::take(&mut field));
+                rows.push((first, std::mem::take(&mut fields)));
+                (was_quoted, first) = (false, line);
+            }
+            '\r' if !quoted => {}
+            c => field.push(c),
+        }
+    }
+    if quoted {
+        return Err(format!("line {first}: a quote that does not end"));
+    }
+    fields.push(field);
+    rows.push((first, fields));
+    rows.retain(|(_, fields)| fields.iter().any(|field| !field.trim().is_empty()));
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Clip>, String> {
+        parse(text, Path::new("data"), EmotionScale::Detect)
+    }
+
+    #[test]
+    fn columns_quotes_and_scales() {
+        let clips =
+            read("\u{feff}File,text,Arousal,valence\r\na.wav,\"calm, \"\"old\"\" piano\",7,3\r\n\r\nb.mp3,,5,9\n");
+        let clips = clips.unwrap();
+        assert_eq!(clips[0].text, "calm, \"old\" piano");
+        assert_eq!(clips[0].emotion, [0.5, -0.5]);
+        assert_eq!(clips[1], Clip { file: "data/b.mp3".into(), emotion: [0.0, 1.0], text: String::new() });
+        assert_eq!(read("file,valence,arousal\n/x/a.wav,-0.5,0.25").unwrap()[0].emotion, [0.25, -0.5]);
+        assert_eq!(read("file,valence,arousal\n/x/a.wav,-0.5,0.25").unwrap()[0].file, Path::new("/x/a.wav"));
+    }
+
+    #[test]
+    fn exchanged_labels_of_deam_are_refused() {
+        // Songs whose valence is well above their arousal, and some the other way round.
+        let (above, below) = ([60, 127, 145, 157, 308, 445], [25, 43, 243, 617]);
+        let list = |high: usize| {
+            let line = |id: &i32, above: bool| {
+                let axes = if above { ["7", "3"] } else { ["3", "7"] };
+                format!("songs/{id}.mp3,{},{}\n", axes[high], axes[1 - high])
+            };
+            let lines = above.iter().map(|id| line(id, true)).chain(below.iter().map(|id| line(id, false)));
+            format!("file,valence,arousal\n{}", lines.collect::<String>())
+        };
+        assert_eq!(read(&list(0)).unwrap().len(), 10);
+        assert!(read(&list(1)).unwrap_err().contains("exchanged"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let message = |text: &str| read(text).unwrap_err();
+        assert!(message("").contains("empty"));
+        assert!(message("file,valence\na,1").contains("\"arousal\""));
+        assert!(message("file,valence,arousal\n\na.wav,0.1\n").contains("line 3: 2 fields"));
+        assert!(message("file,valence,arousal\na.wav,x,1").contains("\"x\""));
+        assert!(message("file,valence,arousal\na.wav,NaN,1").contains("NaN"));
+        assert!(message("file,valence,arousal\na.wav,0.5,6").contains("from 0.5 to 6"));
+        assert!(message("file,valence,arousal\na.wav,1,1").contains("musicgen.scale"));
+        assert!(message("file,valence,arousal\n").contains("no clips"));
+        assert!(message("file,valence,arousal\n\"a.wav,1,1").contains("quote"));
+        let unit = parse("file,valence,arousal\na.wav,1,1", Path::new(""), EmotionScale::OneToNine).unwrap();
+        assert_eq!(unit[0].emotion, [-1.0, -1.0]);
+        assert!(parse("file,valence,arousal\na.wav,2,1", Path::new(""), EmotionScale::Unit).is_err());
+    }
+}
