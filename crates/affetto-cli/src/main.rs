@@ -12,6 +12,8 @@ mod progress;
 mod signals;
 #[cfg(feature = "train")]
 mod train;
+#[cfg(feature = "train")]
+mod train_lara;
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -13,6 +13,7 @@ use clap::{Args, Subcommand};
 
 use crate::failure::Failure;
 use crate::output;
+use crate::train_lara::{self, LaraArgs};
 
 /// Archives of MIDI files that serve for reports only.
 const RESEARCH_CORPORA: [&str; 4] = ["vgmidi.tar.xz", "emopia.tar.gz", "hooktheory.tar.xz", "nottingham.tar.xz"];
@@ -54,6 +55,8 @@ pub enum TrainCommand {
     },
     /// Train the score model; goes on where an earlier run in the same folder stopped
     Score(RunArgs),
+    /// Train a score model that is there on, its hidden states aligned with what MusiCNN hears in the same music
+    Lara(LaraArgs),
     /// Train the attribute prior
     Prior {
         #[command(flatten)]
@@ -107,7 +110,8 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    fn run(&self) -> ScoreRun {
+    /// As the library wants it.
+    pub fn run(&self) -> ScoreRun {
         ScoreRun {
             config: self.config.clone(),
             corpus: self.corpus.clone(),
@@ -156,6 +160,7 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
             }
             Ok(())
         }
+        TrainCommand::Lara(args) => train_lara::run(args),
         TrainCommand::Score(args) => train_score(&args.run()).map_err(|e| failed(&e)),
         TrainCommand::Prior { run, windows, epochs } => {
             run_prior(&run.run(), *windows, *epochs).map_err(|e| failed(&e))

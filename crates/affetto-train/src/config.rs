@@ -1,8 +1,11 @@
-//! The training configuration: one TOML file with `[model]`, `[train]`, `[data]` and, for LARA, `[lara]`.
+//! The training configuration: one TOML file with `[model]`, `[train]`, `[data]` and, for LARA, `[lara]`; for MusicGen
+//! models one with `[musicgen]`, `[train]` and `[lara]`.
 
 mod lara;
+mod musicgen;
 
 pub use lara::{Backbone, Encoder, Features, LaraConfig, Scaling};
+pub use musicgen::{EmotionDropout, EmotionScale, MusicGenData, MusicGenLoop, MusicGenTrainConfig};
 
 use std::path::Path;
 
@@ -120,6 +123,22 @@ impl ConditionDropout {
         density: 0.0,
         closing: 0.0,
     };
+
+    /// What is withheld without exception, and nothing else: how a model that never hears a condition is validated.
+    pub fn certain(&self) -> ConditionDropout {
+        let certain = |share: f32| f32::from(share >= 1.0);
+        ConditionDropout {
+            all: certain(self.all),
+            text: certain(self.text),
+            tempo: certain(self.tempo),
+            key: certain(self.key),
+            meter: certain(self.meter),
+            instruments: certain(self.instruments),
+            emotion: certain(self.emotion),
+            density: certain(self.density),
+            closing: certain(self.closing),
+        }
+    }
 }
 
 /// What is learned from.

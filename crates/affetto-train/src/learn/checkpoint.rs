@@ -6,7 +6,6 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use serde::{Deserialize, Serialize};
 
-use super::network::Network;
 use crate::error::TrainError;
 
 /// Where a run stands.
@@ -41,10 +40,10 @@ const KEPT: usize = 2;
 ///
 /// # Errors
 /// A folder that can't be written.
-pub fn save(
+pub fn save<M: Module>(
     run_dir: &Path,
     state: &RunState,
-    network: &Network,
+    network: &M,
     optimizer: &ModuleOptimizer,
 ) -> Result<(), TrainError> {
     let target = run_dir.join(format!("checkpoint-{:08}", state.step));
@@ -79,18 +78,38 @@ pub fn save(
 ///
 /// # Errors
 /// A checkpoint that can't be read or does not fit.
-pub fn load(
+pub fn load<M: Module>(
     run_dir: &Path,
-    network: Network,
+    network: M,
     optimizer: ModuleOptimizer,
-) -> Result<(Network, ModuleOptimizer, Option<RunState>), TrainError> {
+) -> Result<(M, ModuleOptimizer, Option<RunState>), TrainError> {
     let Some(folder) = list(run_dir).pop() else { return Ok((network, optimizer, None)) };
     let wrong = |what: String| TrainError::Checkpoint { path: folder.clone(), what };
-    let text = std::fs::read_to_string(folder.join("state.json")).map_err(|e| wrong(e.to_string()))?;
-    let state = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+    let state = newest_state(run_dir)?;
     let network = network.try_load_file(folder.join("network")).map_err(|e| wrong(e.to_string()))?;
     let optimizer = optimizer.load(folder.join("optimizer")).map_err(|e| wrong(e.to_string()))?;
-    Ok((network, optimizer, Some(state)))
+    Ok((network, optimizer, state))
+}
+
+/// Where the newest checkpoint of `run_dir` stands; `None` if there is none.
+///
+/// # Errors
+/// A checkpoint that can't be read.
+pub fn newest_state(run_dir: &Path) -> Result<Option<RunState>, TrainError> {
+    let Some(folder) = list(run_dir).pop() else { return Ok(None) };
+    let wrong = |what: String| TrainError::Checkpoint { path: folder.clone(), what };
+    let text = std::fs::read_to_string(folder.join("state.json")).map_err(|e| wrong(e.to_string()))?;
+    serde_json::from_str(&text).map(Some).map_err(|e| wrong(e.to_string()))
+}
+
+/// The newest checkpoint of `run_dir` with its model alone, for other ends than going on; `None` if there is none.
+///
+/// # Errors
+/// A checkpoint that can't be read or does not fit.
+pub fn load_model<M: Module>(run_dir: &Path, network: M) -> Result<Option<M>, TrainError> {
+    let Some(folder) = list(run_dir).pop() else { return Ok(None) };
+    let wrong = |what: String| TrainError::Checkpoint { path: folder.clone(), what };
+    network.try_load_file(folder.join("network")).map(Some).map_err(|e| wrong(e.to_string()))
 }
 
 /// Complete checkpoints, oldest first.

@@ -18,6 +18,9 @@ pub struct LogLine {
     pub loss: f32,
     /// Loss of each stream, in nats.
     pub streams: Vec<f32>,
+    /// Alignment loss, where there is one: 1 − mean cosine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<f32>,
     /// Learning rate.
     pub learning_rate: f64,
     /// Notes a second since the line before.
@@ -109,7 +112,8 @@ mod tests {
     use super::*;
 
     fn line(step: usize, part: &str, loss: f32) -> LogLine {
-        LogLine { step, part: part.into(), loss, streams: vec![loss], learning_rate: 1e-3, notes_per_second: 9.0 }
+        let part = part.into();
+        LogLine { step, part, loss, streams: vec![loss], alignment: None, learning_rate: 1e-3, notes_per_second: 9.0 }
     }
 
     #[test]

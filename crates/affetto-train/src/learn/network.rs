@@ -15,6 +15,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::batch::{Batch, ConditionInputs};
 use super::fused::{self, AttentionSizes, EmbedInputs};
+use super::lara::adapter::LayerAdapters;
 use crate::config::ModelConfig;
 
 /// Standard deviation of a linear layer's initial weights: a little under 1/√d at d = 256.
@@ -183,6 +184,12 @@ impl Network {
 
     /// Logits `[batch · steps, Σ vocabularies]`.
     pub fn forward(&self, batch: Batch) -> Tensor<2> {
+        self.forward_tapped(batch, self.layers.len()).0
+    }
+
+    /// Logits as [`Network::forward`] gives them, and what layer `tapped` (counted from 1) adds up to, before the last
+    /// norm: `[batch · steps, d]`.
+    pub fn forward_tapped(&self, batch: Batch, tapped: usize) -> (Tensor<2>, Tensor<2>) {
         let visible = batch.conditions.visible.clone();
         let [size, steps, tokens] = visible.dims();
         let d = self.embed.weight.dims()[1];
@@ -191,10 +198,34 @@ impl Network {
         let mut x = fused::embed(self.embed.weight.val(), inputs);
         let conditions = self.conditions.forward(batch.conditions).reshape([size * tokens, d]);
         let sizes = AttentionSizes { batch: size, steps, keys: steps, heads: self.num_attention_heads, width: d };
-        for layer in &self.layers {
+        let mut hidden = x.clone();
+        for (i, layer) in self.layers.iter().enumerate() {
             x = layer.forward(x, &conditions, &visible, sizes);
+            if i + 1 == tapped {
+                hidden = x.clone();
+            }
         }
-        self.heads.forward(normal(&self.layer_norm, x))
+        (self.heads.forward(normal(&self.layer_norm, x)), hidden)
+    }
+
+    /// The network with everything frozen but what encodes conditions.
+    pub fn frozen(self) -> Network {
+        let conditions = self.conditions.clone();
+        Network { conditions, ..self.no_grad() }
+    }
+
+    /// The network with its layers' adapters merged into them; no adapters leave it as it is.
+    pub fn adapted(&self, adapters: &[LayerAdapters]) -> Network {
+        let mut out = self.clone();
+        for (layer, adapters) in out.layers.iter_mut().zip(adapters) {
+            *layer = adapters.merged(layer);
+        }
+        out
+    }
+
+    /// Adapters of a rank for each layer; they add nothing yet.
+    pub fn adapters(&self, rank: usize, device: &Device) -> Vec<LayerAdapters> {
+        self.layers.iter().map(|layer| LayerAdapters::new(layer, rank, device)).collect()
     }
 }
 

@@ -11,10 +11,10 @@ use burn::tensor::Device;
 
 use super::checkpoint;
 use super::export::{self, NamedTensor, Storage};
+use super::lara::score::load_merged;
 use super::network::Network;
 use super::prior::train_prior;
 use super::score::{Captions, ScoreRun, windows};
-use super::trainer::optimizer;
 use crate::config::TrainConfig;
 use crate::corpora::Split;
 use crate::error::TrainError;
@@ -48,11 +48,12 @@ pub fn release(run: &ScoreRun, out: &Path) -> Result<(), TrainError> {
     let config = TrainConfig::read(&run.config)?;
     let device = Device::default();
     let network = Network::new(&config.model, &device);
-    let (network, _, state) = checkpoint::load(&run.run_dir, network, optimizer(&config.train))?;
-    let state = state.ok_or_else(|| TrainError::Checkpoint {
-        path: run.run_dir.clone(),
-        what: "there is no checkpoint yet".into(),
-    })?;
+    let none = || TrainError::Checkpoint { path: run.run_dir.clone(), what: "there is no checkpoint yet".into() };
+    let state = checkpoint::newest_state(&run.run_dir)?.ok_or_else(none)?;
+    let network = match load_merged(&run.run_dir, &config)? {
+        Some(network) => network,
+        None => checkpoint::load_model(&run.run_dir, network)?.ok_or_else(none)?,
+    };
     let mut tensors = export::tensors(&network, &config.model);
     tensors.extend(read_prior(&run.run_dir.join(PRIOR_FILE))?);
     std::fs::create_dir_all(out).map_err(|source| TrainError::Write { path: out.into(), source })?;
@@ -70,7 +71,8 @@ pub fn release(run: &ScoreRun, out: &Path) -> Result<(), TrainError> {
     ModelFile::after(before, decoder).write_with(out, |path| export::write(path, &tensors, Storage::Int8, metadata))
 }
 
-fn read_prior(path: &Path) -> Result<Vec<NamedTensor>, TrainError> {
+/// All tensors of a prior's file, as float32.
+pub(super) fn read_prior(path: &Path) -> Result<Vec<NamedTensor>, TrainError> {
     let data = |e: affetto_engine::EngineError| TrainError::Data(e.to_string());
     let checkpoint = Checkpoint::open(path).map_err(data)?;
     let names: Vec<String> = checkpoint.names().into_iter().map(str::to_owned).collect();

@@ -107,11 +107,19 @@ pub fn corpus_weights(config: &TrainConfig) -> Result<Vec<(Corpus, f32)>, TrainE
 /// # Errors
 /// A cache, label regressor or configuration that does not serve.
 pub fn windows(run: &ScoreRun, config: &TrainConfig, split: Split) -> Result<ScoreWindows, TrainError> {
+    windows_of(run, config, split, config.train.seed)
+}
+
+/// As [`windows`], drawn by another seed than the loop's.
+///
+/// # Errors
+/// As [`windows`].
+pub fn windows_of(run: &ScoreRun, config: &TrainConfig, split: Split, seed: u64) -> Result<ScoreWindows, TrainError> {
     let path = run.assets.join("research/label-regressor.json");
     let json = std::fs::read_to_string(&path).map_err(|source| TrainError::Read { path, source })?;
     let judge = NotesJudge::load(&json).map_err(|e| TrainError::Data(e.to_string()))?;
     let weights = corpus_weights(config)?;
-    ScoreWindows::open(&run.corpus, judge, &weights, split, config.train.seed, config.model.window)
+    ScoreWindows::open(&run.corpus, judge, &weights, split, seed, config.model.window)
         .map_err(|e| TrainError::Data(e.to_string()))
 }
 

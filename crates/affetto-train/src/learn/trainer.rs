@@ -2,31 +2,26 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
-use affetto_score::codec::{STREAM_NAMES, STREAMS, VOCABULARY};
 use burn::module::Module;
 use burn::optim::grad_clipping::GradientClippingConfig;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use rand::SeedableRng;
-use rand_pcg::Pcg64Mcg;
 
-use super::batch::HostBatch;
 use super::checkpoint::{self, RunState};
 use super::curve::{self, LogLine};
-use super::fused::{self, Targets};
 use super::network::Network;
+use super::objective::{Losses, Objective, ScoreObjective};
 use super::source::WindowSource;
-use crate::config::{ConditionDropout, LoopConfig, TrainConfig};
+use crate::config::{LoopConfig, TrainConfig};
 use crate::error::TrainError;
 
 /// Steps timed before the length of a run is projected.
 const TIMED_STEPS: usize = 6;
 /// Batches in a validation.
-const VALIDATION_BATCHES: usize = 12;
+pub const VALIDATION_BATCHES: usize = 12;
 /// The log, one JSON object a line.
 const LOG: &str = "log.jsonl";
 /// Steps between two lines of the log.
@@ -50,20 +45,43 @@ pub struct TrainRun<'a> {
     pub steps: Option<usize>,
 }
 
-/// Trains until the last step and returns the network. Resumes from the newest checkpoint in the run's folder.
+/// How long a loop runs, and where it keeps what it does.
+pub struct LoopRun<'a> {
+    /// The loop.
+    pub config: &'a LoopConfig,
+    /// Where checkpoints and the log go.
+    pub run_dir: &'a Path,
+    /// Train for this long instead of the configured steps.
+    pub hours: Option<f64>,
+    /// End at this step, also when resuming a run that was to be longer or shorter.
+    pub steps: Option<usize>,
+}
+
+/// Trains the score model until the last step and returns it. Resumes from the newest checkpoint in the run's folder.
 ///
 /// # Errors
 /// Files that can't be written, or a checkpoint of another network.
 pub fn train(run: &TrainRun<'_>) -> Result<Network, TrainError> {
-    let config = &run.config.train;
+    let TrainRun { config, run_dir, training, validation, text, hours, steps } = *run;
+    let objective = ScoreObjective { model: &config.model, config: &config.train, training, validation, text };
+    train_with(&LoopRun { config: &config.train, run_dir, hours, steps }, &objective)
+}
+
+/// Trains an objective's model until the last step and returns it. Resumes from the newest checkpoint in the run's
+/// folder.
+///
+/// # Errors
+/// Files that can't be written, or a checkpoint of another model; what [`Objective::begin`] says.
+pub fn train_with<O: Objective>(run: &LoopRun<'_>, objective: &O) -> Result<O::Model, TrainError> {
+    let config = run.config;
     std::fs::create_dir_all(run.run_dir).map_err(|source| TrainError::Write { path: run.run_dir.into(), source })?;
     let device = Device::default();
     device.seed(config.seed);
     let device = device.autodiff();
-    let network = Network::new(&run.config.model, &device);
-    eprintln!("{} parameters", network.num_params());
-    let (network, optimizer, state) = checkpoint::load(run.run_dir, network, optimizer(config))?;
+    let (network, optimizer, state) = checkpoint::load(run.run_dir, objective.random(&device), optimizer(config))?;
     let resumed = state.is_some();
+    let network = objective.ready(if resumed { network } else { objective.begin(network)? });
+    eprintln!("{} parameters", network.num_params());
     let fresh = RunState { step: 0, total_steps: config.steps, notes: 0, seconds: 0.0, budget_seconds: None };
     let mut state = state.unwrap_or(fresh);
     if let Some(steps) = run.steps {
@@ -75,19 +93,16 @@ pub fn train(run: &TrainRun<'_>) -> Result<Network, TrainError> {
         eprintln!("resumed at step {} of {}", state.step, state.total_steps);
     }
     std::thread::scope(|scope| {
-        let (sender, batches) = sync_channel::<HostBatch>(4);
+        let (sender, batches) = sync_channel::<O::Batch>(4);
         let first = state.step;
         scope.spawn(move || {
             for step in first.. {
-                let mut rng = Pcg64Mcg::seed_from_u64(config.seed.wrapping_add(0x9e37_79b9 * step as u64));
-                let windows: Vec<_> = (0..config.batch_size).map(|i| run.training.window(step, i)).collect();
-                let text = |caption: &str| (run.text)(caption);
-                if sender.send(HostBatch::new(&windows, &text, &config.dropout, &mut rng)).is_err() {
+                if sender.send(objective.batch(step)).is_err() {
                     return;
                 }
             }
         });
-        let mut run_loop = RunLoop { run, device, network, optimizer, state, log: Vec::new() };
+        let mut run_loop = RunLoop { run, objective, device, network, optimizer, state, log: Vec::new() };
         run_loop.go(batches)?;
         Ok(run_loop.network)
     })
@@ -104,18 +119,44 @@ pub fn optimizer(config: &LoopConfig) -> ModuleOptimizer {
         .init()
 }
 
-struct RunLoop<'a> {
-    run: &'a TrainRun<'a>,
+struct RunLoop<'a, O: Objective> {
+    run: &'a LoopRun<'a>,
+    objective: &'a O,
     device: Device,
-    network: Network,
+    network: O::Model,
     optimizer: ModuleOptimizer,
     state: RunState,
     log: Vec<LogLine>,
 }
 
-impl RunLoop<'_> {
-    fn go(&mut self, batches: Receiver<HostBatch>) -> Result<(), TrainError> {
-        let config = &self.run.config.train;
+/// What a batch, or several, said of a model.
+struct Said {
+    streams: Vec<f32>,
+    alignment: Option<f32>,
+}
+
+impl Said {
+    fn of(losses: &Losses) -> Said {
+        let numbers = |x: &Tensor<1>| x.clone().into_data().try_to_vec::<f32>().expect("losses are f32");
+        Said { streams: numbers(&losses.streams), alignment: losses.alignment.as_ref().map(|x| numbers(x)[0]) }
+    }
+
+    fn mean(all: &[Said]) -> Said {
+        let mean = |get: &dyn Fn(&Said) -> Option<f32>| {
+            let values: Vec<f32> = all.iter().filter_map(get).collect();
+            (!values.is_empty()).then(|| values.iter().sum::<f32>() / values.len() as f32)
+        };
+        let streams = all.first().map_or(0, |said| said.streams.len());
+        Said {
+            streams: (0..streams).filter_map(|k| mean(&|said: &Said| said.streams.get(k).copied())).collect(),
+            alignment: mean(&|said: &Said| said.alignment),
+        }
+    }
+}
+
+impl<O: Objective> RunLoop<'_, O> {
+    fn go(&mut self, batches: Receiver<O::Batch>) -> Result<(), TrainError> {
+        let config = self.run.config;
         let started = Instant::now();
         let seconds_before = self.state.seconds;
         let mut saved = Instant::now();
@@ -127,17 +168,18 @@ impl RunLoop<'_> {
         while self.state.done() < 1.0 {
             let Ok(batch) = batches.recv() else { break };
             let rate = learning_rate(config, &self.state);
+            let rows = self.objective.rows(&batch);
             let losses = self.step(&batch, rate);
             self.state.step += 1;
-            self.state.notes += batch.rows;
+            self.state.notes += rows;
             self.state.seconds = seconds_before + started.elapsed().as_secs_f64();
-            logged.1 += batch.rows;
+            logged.1 += rows;
             if self.state.budget_seconds.is_some() {
                 self.state.total_steps = (self.state.step as f64 / self.state.done()).ceil() as usize;
             }
             if self.state.step == first + TIMED_STEPS {
                 let per_step = started.elapsed().as_secs_f64() / TIMED_STEPS as f64;
-                self.project(batch.rows as f64 / per_step, per_step);
+                self.project(rows as f64 / per_step, per_step);
             }
             if self.state.step.is_multiple_of(LOG_EVERY) {
                 let speed = logged.1 as f64 / logged.0.elapsed().as_secs_f64();
@@ -162,7 +204,7 @@ impl RunLoop<'_> {
             Some(budget) => budget - self.state.seconds,
             None => self.state.total_steps.saturating_sub(self.state.step) as f64 * seconds_per_step,
         };
-        let epoch = self.run.training.notes_per_epoch();
+        let epoch = self.objective.rows_per_epoch();
         eprintln!(
             "{notes_per_second:.0} notes/s: {:.0} steps in {:.2} h to come, {:.2} epochs of {epoch} notes",
             left / seconds_per_step,
@@ -171,44 +213,36 @@ impl RunLoop<'_> {
         );
     }
 
-    fn step(&mut self, host: &HostBatch, rate: f64) -> [f32; STREAMS] {
-        let losses = stream_losses(&self.network, host, &self.device);
-        let weights = Tensor::from_data(self.run.config.train.stream_weights.as_slice(), &self.device);
-        let gradients = GradientsParams::from_grads((losses.clone() * weights).sum().backward(), &self.network);
+    fn step(&mut self, batch: &O::Batch, rate: f64) -> Said {
+        let losses = self.objective.losses(&self.network, batch, &self.device);
+        let gradients = GradientsParams::from_grads(losses.minimised.backward(), &self.network);
         self.network = self.optimizer.step(rate, self.network.clone(), gradients);
-        numbers(losses)
+        Said::of(&losses)
     }
 
-    fn validate(&self) -> [f32; STREAMS] {
+    fn validate(&self) -> Said {
         let network = self.network.valid();
         let device = Device::default();
-        let size = self.run.config.train.batch_size;
-        let mut sums = [0.0; STREAMS];
-        for step in 0..VALIDATION_BATCHES {
-            let mut rng = Pcg64Mcg::seed_from_u64(step as u64);
-            let windows: Vec<_> = (0..size).map(|i| self.run.validation.window(step, i)).collect();
-            let text = |caption: &str| (self.run.text)(caption);
-            let host = HostBatch::new(&windows, &text, &ConditionDropout::NONE, &mut rng);
-            for (sum, loss) in sums.iter_mut().zip(numbers(stream_losses(&network, &host, &device))) {
-                *sum += loss / VALIDATION_BATCHES as f32;
-            }
-        }
-        sums
+        let said = |index| Said::of(&self.objective.losses(&network, &self.objective.held_out(index), &device));
+        Said::mean(&(0..VALIDATION_BATCHES).map(said).collect::<Vec<_>>())
     }
 
-    fn write(&mut self, part: &str, losses: &[f32; STREAMS], rate: f64, speed: f64) -> Result<(), TrainError> {
+    fn write(&mut self, part: &str, said: &Said, rate: f64, speed: f64) -> Result<(), TrainError> {
         let line = LogLine {
             step: self.state.step,
             part: part.to_owned(),
-            loss: losses.iter().sum(),
-            streams: losses.to_vec(),
+            loss: said.streams.iter().sum(),
+            streams: said.streams.clone(),
+            alignment: said.alignment,
             learning_rate: rate,
             notes_per_second: speed,
         };
+        let names = self.objective.streams();
         let streams: Vec<String> =
-            STREAM_NAMES.iter().zip(losses).map(|(name, loss)| format!("{name} {loss:.2}")).collect();
+            names.iter().zip(&said.streams).map(|(name, loss)| format!("{name} {loss:.2}")).collect();
+        let aligned = said.alignment.map_or_else(String::new, |a| format!(" alignment {a:.3} cosine {:.3}", 1.0 - a));
         eprintln!(
-            "step {}/{} {part} {:.3} ({}) lr {rate:.1e} {speed:.0} notes/s",
+            "step {}/{} {part} {:.3} ({}){aligned} lr {rate:.1e} {speed:.0} notes/s",
             line.step,
             self.state.total_steps,
             line.loss,
@@ -229,17 +263,6 @@ impl RunLoop<'_> {
         let written = std::fs::OpenOptions::new().create(true).append(true).open(&path);
         written.and_then(|mut file| writeln!(file, "{json}")).map_err(|source| TrainError::Write { path, source })
     }
-}
-
-/// Mean negative log-likelihood of each stream over its targets, in nats: `[STREAMS]`.
-pub fn stream_losses(network: &Network, host: &HostBatch, device: &Device) -> Tensor<1> {
-    let targets = Targets { tokens: host.targets.clone(), vocabulary: Arc::new(VOCABULARY.to_vec()) };
-    fused::losses(network.forward(host.upload(device)), targets)
-}
-
-fn numbers(losses: Tensor<1>) -> [f32; STREAMS] {
-    let values = losses.into_data().try_to_vec::<f32>().expect("losses are f32");
-    std::array::from_fn(|stream| values[stream])
 }
 
 /// Linear warm-up, a plateau, and a linear fall to zero over the last share of the run.

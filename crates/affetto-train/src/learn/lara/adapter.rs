@@ -1,7 +1,10 @@
 //! Low-rank adapters (LoRA, arXiv 2106.09685): a frozen matrix W learns as W + down · up, and is merged for export.
 
 use burn::module::{Initializer, Module, Param, ParamId};
+use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
+
+use crate::learn::network::Layer;
 
 /// What is added to one matrix of shape `[inputs, outputs]` (burn's layout): `down [inputs, rank] · up [rank, outputs]`.
 #[derive(Module, Debug)]
@@ -24,6 +27,51 @@ impl Adapter {
     /// The matrix with what the adapter adds; gradients flow to the adapter, and to the matrix unless it is frozen.
     pub fn merged(&self, weight: &Param<Tensor<2>>) -> Param<Tensor<2>> {
         Param::initialized(ParamId::new(), weight.val() + self.down.val().matmul(self.up.val()))
+    }
+}
+
+/// Adapters of one decoder layer's matrices; both families' layers are alike. Queries, keys and values share `down`.
+#[derive(Module, Debug)]
+pub struct LayerAdapters {
+    self_qkv: Adapter,
+    self_out: Adapter,
+    cross_q: Adapter,
+    cross_kv: Adapter,
+    cross_out: Adapter,
+    fc1: Adapter,
+    fc2: Adapter,
+}
+
+impl LayerAdapters {
+    /// Adapters of a rank that add nothing yet to the matrices of `layer`.
+    pub fn new(layer: &Layer, rank: usize, device: &Device) -> LayerAdapters {
+        let adapter = |linear: &Linear| Adapter::new(linear.weight.dims(), rank, device);
+        LayerAdapters {
+            self_qkv: adapter(&layer.self_qkv),
+            self_out: adapter(&layer.self_out),
+            cross_q: adapter(&layer.cross_q),
+            cross_kv: adapter(&layer.cross_kv),
+            cross_out: adapter(&layer.cross_out),
+            fc1: adapter(&layer.fc1),
+            fc2: adapter(&layer.fc2),
+        }
+    }
+
+    /// The layer with what its adapters add.
+    pub fn merged(&self, layer: &Layer) -> Layer {
+        let merged = |adapter: &Adapter, linear: &Linear| Linear {
+            weight: adapter.merged(&linear.weight),
+            bias: linear.bias.clone(),
+        };
+        let mut out = layer.clone();
+        out.self_qkv = merged(&self.self_qkv, &layer.self_qkv);
+        out.self_out = merged(&self.self_out, &layer.self_out);
+        out.cross_q = merged(&self.cross_q, &layer.cross_q);
+        out.cross_kv = merged(&self.cross_kv, &layer.cross_kv);
+        out.cross_out = merged(&self.cross_out, &layer.cross_out);
+        out.fc1 = merged(&self.fc1, &layer.fc1);
+        out.fc2 = merged(&self.fc2, &layer.fc2);
+        out
     }
 }
 
