@@ -3,7 +3,9 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+use affetto_train::config::MusicGenTrainConfig;
 use affetto_train::learn::lara::score::{LaraRun, train_lara};
+use affetto_train::learn::musicgen::{self, MusicGenRun};
 use clap::Args;
 
 use crate::failure::Failure;
@@ -17,12 +19,17 @@ const TOLD_EVERY: usize = 100;
 /// `affetto train lara`.
 #[derive(Debug, Args)]
 pub struct LaraArgs {
-    /// Where the run lies; its configuration needs a [lara] table, as configs/lara.toml has
+    /// Where the run lies; its configuration needs a [lara] table, as configs/lara.toml has. One with a [musicgen] table,
+    /// as configs/lara-musicgen.toml, trains that MusicGen model
     #[command(flatten)]
     pub run: RunArgs,
     /// Run with a checkpoint, or folder of a model.safetensors, that a new run begins with
     #[arg(long, value_name = "DIR", default_value = "assets/score")]
     pub init: PathBuf,
+    /// MERT, where a [musicgen] configuration names it as the network that hears: a folder, or an id in the Hugging Face
+    /// cache
+    #[arg(long, value_name = "DIR|ID")]
+    pub mert: Option<String>,
     /// Folder that keeps what was heard of the training windows
     #[arg(long, value_name = "DIR", default_value = "runs/features")]
     pub features: PathBuf,
@@ -58,8 +65,29 @@ pub fn run(args: &LaraArgs) -> Result<(), Failure> {
             progress.finish();
         }
         if done == total || (!watched && done.is_multiple_of(TOLD_EVERY)) {
-            output::note(&format!("{part}: {done} of {total} windows heard"));
+            output::note(&format!("{part}: {done} of {total}"));
         }
     };
-    train_lara(&args.run.run(), &how, &mut told).map_err(|e| Failure::failed(e.to_string()))
+    let failed = |e: affetto_train::error::TrainError| Failure::failed(e.to_string());
+    let run = args.run.run();
+    if !MusicGenTrainConfig::is_one(&run.config).map_err(failed)? {
+        return train_lara(&run, &how, &mut told).map_err(failed);
+    }
+    if args.words_only {
+        let what = "--words-only is for the score model; set train.dropout.emotion = 1 in the configuration";
+        return Err(Failure::usage(what));
+    }
+    let run = MusicGenRun {
+        config: run.config,
+        run_dir: run.run_dir,
+        assets: run.assets,
+        mert: args.mert.clone(),
+        features: how.features,
+        hours: run.hours,
+        steps: run.steps,
+        seed: args.seed,
+        lambda: args.lambda,
+        layer: args.layer,
+    };
+    musicgen::train_lara(&run, &mut told).map_err(failed)
 }
