@@ -1,7 +1,10 @@
 //! Every command and every flag, once.
 
+mod lara;
+
 use std::path::PathBuf;
 
+pub use self::lara::{LaraArgs, Suite};
 use clap::{Args, Parser, Subcommand};
 
 /// Music you can steer by feeling.
@@ -257,12 +260,15 @@ pub enum BenchCommand {
 /// `affetto bench emotion`.
 #[derive(Debug, Args)]
 pub struct EmotionArgs {
+    /// What to measure; curves and pairs are for the grid
+    #[arg(long, value_enum, default_value_t = Suite::Grid)]
+    pub suite: Suite,
     /// Judges fitted on the dev part (for choosing settings) or the test part (for reporting)
     #[arg(long, value_enum, default_value_t = JudgePart::Test)]
     pub judges: JudgePart,
-    /// Seeds in each of the grid's 25 cells
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100))]
-    pub seeds: u16,
+    /// Seeds of each feeling [default: 4; 8 in the suite axes]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub seeds: Option<u16>,
     /// Seed of the first take; the others follow
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub first_seed: u32,
@@ -272,7 +278,7 @@ pub struct EmotionArgs {
     /// Pairs that differ only in feeling; 0 leaves them out
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub pairs: u16,
-    /// Also the grid with only the language model, and only the attributes, hearing the feeling
+    /// Also with only the language model (and, in the suite grid, only the attributes) hearing the feeling
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub ablations: bool,
     /// Guidance scale in place of the model's own
@@ -287,6 +293,8 @@ pub struct EmotionArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub lara: LaraArgs,
     #[command(flatten)]
     pub assets: AssetArgs,
 }

@@ -34,6 +34,14 @@ impl Failure {
         Failure::Told { code: FAILURE, message: message.into() }
     }
 
+    /// The same, with what it is about before it.
+    pub fn with(self, what: &str) -> Failure {
+        match self {
+            Failure::Told { code, message } => Failure::Told { code, message: format!("{what}: {message}") },
+            other => other,
+        }
+    }
+
     /// The same, and what was written before it came to that.
     pub fn after(self, written: &[String]) -> Failure {
         match self {

@@ -113,10 +113,10 @@ mod tests {
     fn a_paired_difference_is_sharper_than_either_side() {
         let wide: Vec<f64> = (0..80).map(|i| f64::from(i) - 40.0).collect();
         let better: Vec<f64> = wide.iter().map(|x| x + 0.5).collect();
-        let [d] = difference(&[better.clone()], &[wide.clone()], average);
+        let [d] = difference(std::slice::from_ref(&better), std::slice::from_ref(&wide), average);
         assert!((d.value - 0.5).abs() < 1e-9 && (d.low - 0.5).abs() < 1e-9 && d.is_clear(), "{d:?}");
         // Three seeds beside one: still the same items on both sides.
-        let [d] = difference(&[better.clone(), better.clone(), better], &[wide.clone()], average);
+        let [d] = difference(&[better.clone(), better.clone(), better], std::slice::from_ref(&wide), average);
         assert!((d.high - 0.5).abs() < 1e-9, "{d:?}");
         let [none] = difference(&[wide], &[Vec::new()], average);
         assert_eq!(none, Estimate::default());

@@ -6,6 +6,7 @@ pub mod copying;
 pub mod deam;
 pub mod features;
 pub mod frechet;
+pub mod labels;
 pub mod metrics;
 pub mod notes;
 pub mod plot;

@@ -3,7 +3,7 @@
 //! Three parts: a 5 × 5 grid on which valence and arousal are uncorrelated (with two ablations that show who does the
 //! work), curves over a minute, and pairs that differ in nothing but the feeling.
 
-mod judges;
+pub mod judges;
 
 use affetto::{Ablation, Emotion, EmotionCurve, Instrument, Key, Mode, Prompt, Studio};
 use affetto_judge::stats;
@@ -18,6 +18,8 @@ use crate::progress::Progress;
 
 /// Coordinates of the grid on both axes.
 const GRID: [f32; 5] = [-0.8, -0.4, 0.0, 0.4, 0.8];
+/// Takes in each of its cells.
+const GRID_SEEDS: u16 = 4;
 /// Seconds of a take on the grid and in pairs.
 const TAKE_SECONDS: f64 = 20.0;
 /// Seconds of a take along a curve, and of the windows it is heard in.
@@ -134,7 +136,7 @@ fn grid(
     ablation: Ablation,
     progress: &mut Progress,
 ) -> Result<Vec<GridTake>, Failure> {
-    let seeds = u64::from(args.seeds);
+    let seeds = u64::from(args.seeds.unwrap_or(GRID_SEEDS));
     let cells: Vec<(f32, f32)> = GRID.iter().flat_map(|&v| GRID.iter().map(move |&a| (v, a))).collect();
     let mut out = Vec::new();
     for (i, (valence, arousal)) in cells.iter().enumerate() {

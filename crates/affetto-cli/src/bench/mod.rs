@@ -2,17 +2,22 @@
 
 mod bandwidth;
 mod emotion;
+mod lara;
 mod quality;
 mod speed;
 mod speed_codes;
 
-use crate::args::{BenchArgs, BenchCommand};
+use crate::args::{BenchArgs, BenchCommand, Suite};
 use crate::failure::Failure;
 
 /// Measures.
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.command {
-        BenchCommand::Emotion(args) => emotion::run(args),
+        BenchCommand::Emotion(args) => match args.suite {
+            Suite::Grid => emotion::run(args),
+            Suite::Lara => lara::run(args),
+            Suite::Axes => lara::axes::run(args),
+        },
         BenchCommand::Quality(args) => quality::run(args),
         BenchCommand::Speed(args) => match &args.model {
             Some(model) => speed_codes::run(model, args),

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use affetto::{Assets, Family, Take, TakeSummary};
-use affetto_judge::plot::{Panel, Spectrogram, Strip, Timeline};
-use affetto_judge::{NotesJudge, SoundJudge, sound};
+use affetto_judge::plot::{FeelingPoint, Panel, Spectrogram, Strip, Timeline};
+use affetto_judge::{EmotionReading, NotesJudge, SoundJudge, sound};
 use affetto_models::musicnn::MusiCnn;
 
 use crate::args::AssetArgs;
@@ -73,10 +73,11 @@ impl Painter {
             }
             Judge::None => ("", None),
         };
-        let asked: Vec<(f64, f64, f64)> =
-            summary.emotion_asked.iter().map(|p| (p.seconds, f64::from(p.valence), f64::from(p.arousal))).collect();
-        let heard: Option<Vec<(f64, f64, f64, f64)>> =
-            windows.map(|windows| windows.iter().map(|(t, r)| (*t, r.valence, r.arousal, 1.0)).collect());
+        let asked = summary.emotion_asked.iter();
+        let asked = asked.map(|p| FeelingPoint::sure(p.seconds, f64::from(p.valence), f64::from(p.arousal)));
+        let asked: Vec<FeelingPoint> = asked.collect();
+        let point = |(seconds, r): &(f64, EmotionReading)| FeelingPoint::sure(*seconds, r.valence, r.arousal);
+        let heard: Option<Vec<FeelingPoint>> = windows.map(|windows| windows.iter().map(point).collect());
         let spectrogram = match take.score() {
             Some(_) => None,
             None => Some(Spectrogram::of(take.audio()?)),

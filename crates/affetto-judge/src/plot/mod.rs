@@ -25,4 +25,4 @@ pub mod timeline;
 pub use scatter::{Scatter, ScatterPanel};
 pub use spectrogram::Spectrogram;
 pub use svg::{Anchor, Ink, Svg};
-pub use timeline::{Curve, Panel, Point, Strip, Timeline};
+pub use timeline::{Curve, FeelingPoint, Panel, Point, Strip, Timeline};

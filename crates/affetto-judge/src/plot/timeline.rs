@@ -61,20 +61,40 @@ pub struct Strip {
     pub curves: Vec<Curve>,
 }
 
+/// A feeling at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FeelingPoint {
+    /// When, in seconds.
+    pub seconds: f64,
+    /// Unpleasant (-1) to pleasant (1).
+    pub valence: f64,
+    /// Calm (-1) to excited (1).
+    pub arousal: f64,
+    /// From 0 to 1: how surely it was heard; 1 for what was asked.
+    pub confidence: f64,
+}
+
+impl FeelingPoint {
+    /// One that is sure.
+    pub fn sure(seconds: f64, valence: f64, arousal: f64) -> FeelingPoint {
+        FeelingPoint { seconds, valence, arousal, confidence: 1.0 }
+    }
+}
+
 impl Strip {
-    /// The two fields of feeling. `asked` are the corners of what was asked for (seconds, valence, arousal), if anything
-    /// was; `heard` is what a judge heard, its name and (seconds, valence, arousal, confidence).
-    pub fn of_feeling(asked: &[(f64, f64, f64)], heard: Option<(&str, &[(f64, f64, f64, f64)])>) -> Vec<Strip> {
-        let strip = |label: &str, asked_value: fn(&(f64, f64, f64)) -> f64, value: fn(&(f64, f64, f64, f64)) -> f64| {
-            let mut curves = vec![Curve::asked("asked", asked.iter().map(|p| (p.0, asked_value(p))))];
-            if let Some((name, points)) = heard {
-                let point = |p: &(f64, f64, f64, f64)| Point { seconds: p.0, value: value(p), confidence: p.3 };
-                curves.push(Curve { name: name.to_owned(), asked: false, points: points.iter().map(point).collect() });
-            }
+    /// The two fields of feeling: the corners of what was asked for, if anything was, and what a judge of that name heard.
+    pub fn of_feeling(asked: &[FeelingPoint], heard: Option<(&str, &[FeelingPoint])>) -> Vec<Strip> {
+        let strip = |label: &str, value: fn(&FeelingPoint) -> f64| {
+            let curve = |name: &str, asked: bool, points: &[FeelingPoint]| {
+                let point = |p: &FeelingPoint| Point { seconds: p.seconds, value: value(p), confidence: p.confidence };
+                Curve { name: name.to_owned(), asked, points: points.iter().map(point).collect() }
+            };
+            let mut curves = vec![curve("asked", true, asked)];
+            curves.extend(heard.map(|(name, points)| curve(name, false, points)));
             curves.retain(|curve| !curve.points.is_empty());
             Strip { label: label.to_owned(), curves }
         };
-        vec![strip("valence", |p| p.1, |p| p.1), strip("arousal", |p| p.2, |p| p.2)]
+        vec![strip("valence", |p| p.valence), strip("arousal", |p| p.arousal)]
     }
 }
 
@@ -325,7 +345,8 @@ mod tests {
 
     #[test]
     fn feeling_makes_two_strips_of_what_there_is() {
-        let strips = Strip::of_feeling(&[(0.0, 0.5, -0.5)], Some(("judge", &[(2.5, 0.1, 0.2, 0.3)])));
+        let heard = [FeelingPoint { confidence: 0.3, ..FeelingPoint::sure(2.5, 0.1, 0.2) }];
+        let strips = Strip::of_feeling(&[FeelingPoint::sure(0.0, 0.5, -0.5)], Some(("judge", &heard)));
         assert_eq!(strips[1].label, "arousal");
         assert_eq!(strips[1].curves[0], Curve::asked("asked", [(0.0, -0.5)]));
         assert_eq!(strips[1].curves[1].points, [Point { seconds: 2.5, value: 0.2, confidence: 0.3 }]);

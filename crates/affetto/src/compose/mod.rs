@@ -61,7 +61,7 @@ impl Ablation {
     }
 
     /// The sentence that the attributes are drawn for.
-    fn attributes_hear<'a>(self, sentence: Option<&'a [f32]>) -> Option<&'a [f32]> {
+    fn attributes_hear(self, sentence: Option<&[f32]>) -> Option<&[f32]> {
         sentence.filter(|_| self != Ablation::WordsOnlyNeutralAttributes)
     }
 }

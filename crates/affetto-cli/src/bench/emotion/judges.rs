@@ -1,7 +1,5 @@
 //! The two judges of a bench: one reads the notes, one listens to the sound.
 
-use std::path::PathBuf;
-
 use affetto::{Assets, Take};
 use affetto_judge::notes::NotesJudge;
 use affetto_judge::sound::{self, SoundJudge};
@@ -37,19 +35,9 @@ pub struct Judges {
 impl Judges {
     /// The judges that `args` name. They are not in the binary (research licence): `--research` says where they lie.
     pub fn open(assets: &Assets, args: &EmotionArgs) -> Result<Judges, Failure> {
-        let read = |name: &str| {
-            let path: PathBuf = args.research.join(format!("{name}-{}.json", args.judges.name()));
-            let said = |e: &dyn std::fmt::Display| {
-                Failure::failed(format!(
-                    "{}: {e}; name the repository's assets/research folder with --research",
-                    path.display()
-                ))
-            };
-            input::text(&path).map_err(|e| said(&e)).map(|text| (path.display().to_string(), text))
-        };
-        let (path, text) = read("notes-judge")?;
+        let (path, text) = read_judge(args, "notes-judge")?;
         let notes = NotesJudge::load(&text).map_err(|e| Failure::failed(format!("{path}: {e}")))?;
-        let (path, text) = read("sound-judge")?;
+        let (path, text) = read_judge(args, "sound-judge")?;
         let sound = SoundJudge::load(&text).map_err(|e| Failure::failed(format!("{path}: {e}")))?;
         let network =
             MusiCnn::load(&assets.checkpoint(&[MUSICNN])?).map_err(|e| Failure::failed(format!("{MUSICNN}: {e}")))?;
@@ -73,4 +61,17 @@ impl Judges {
             readings.into_iter().map(|(t, r)| (t, Heard { valence: r.valence, arousal: r.arousal })).collect()
         }))
     }
+}
+
+/// The path and the text of the judge of a name, of the part that `args` name.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_judge(args: &EmotionArgs, name: &str) -> Result<(String, String), Failure> {
+    let path = args.research.join(format!("{name}-{}.json", args.judges.name()));
+    let shown = path.display().to_string();
+    let told = |e: &std::io::Error| {
+        Failure::failed(format!("{shown}: {e}; name the repository's assets/research folder with --research"))
+    };
+    input::text(&path).map_err(|e| told(&e)).map(|text| (shown.clone(), text))
 }

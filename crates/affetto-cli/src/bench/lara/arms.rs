@@ -1,0 +1,219 @@
+//! What is compared: the arms, and the takes they make of the same targets and seeds.
+
+use std::path::Path;
+
+use affetto::{Ablation, Assets, Emotion, Prompt, Studio};
+use affetto_judge::EmotionReading;
+use affetto_judge::labels::Labels;
+use affetto_judge::metrics::{METRICS, measure};
+use serde::Serialize;
+
+use super::judges::{Judges, Piece};
+use crate::args::EmotionArgs;
+use crate::bench::no_notes;
+use crate::failure::Failure;
+use crate::input;
+use crate::progress::Progress;
+
+/// The words of every prompt; they say nothing about feeling. With words only, the feeling's word stands before them.
+pub const WORDS: &str = "instrumental music";
+
+/// How an arm is told the feeling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// By a word in the prompt, and by nothing else.
+    Words,
+    /// By the emotion condition.
+    Condition,
+}
+
+/// Which part of the system hears the feeling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Part {
+    /// All of it.
+    #[serde(rename = "whole system")]
+    Whole,
+    /// The language model; the attributes, whose prior is the same in all arms, are drawn for a neutral feeling.
+    #[serde(rename = "model only")]
+    ModelOnly,
+}
+
+impl Part {
+    /// As it is printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Whole => "whole system",
+            Part::ModelOnly => "model only",
+        }
+    }
+
+    fn ablation(self, told: Told) -> Ablation {
+        match (self, told) {
+            (Part::Whole, Told::Condition) => Ablation::None,
+            (Part::ModelOnly, Told::Condition) => Ablation::NeutralAttributes,
+            (Part::Whole, Told::Words) => Ablation::WordsOnly,
+            (Part::ModelOnly, Told::Words) => Ablation::WordsOnlyNeutralAttributes,
+        }
+    }
+}
+
+/// One arm: how the feeling is told, and the models it is told to, one for each training seed.
+pub struct Arm {
+    /// As it is printed.
+    pub name: &'static str,
+    /// How the feeling is told.
+    pub told: Told,
+    /// The models: what they are called, and their assets.
+    pub models: Vec<(String, Assets)>,
+}
+
+impl Arm {
+    /// The arms that `args` ask for. Words only are told to the plain models, where there are any; without plain and LARA
+    /// models, words and the condition are compared on the model that ships.
+    ///
+    /// # Errors
+    /// A folder that is none.
+    pub fn all(args: &EmotionArgs) -> Result<Vec<Arm>, Failure> {
+        let open = |folders: &[std::path::PathBuf]| -> Result<Vec<(String, Assets)>, Failure> {
+            folders.iter().map(|f| Ok((f.display().to_string(), Assets::open(f)?))).collect()
+        };
+        let shipped = || -> Result<Vec<(String, Assets)>, Failure> {
+            let name =
+                args.assets.assets.as_deref().map_or_else(|| "shipped".into(), |f: &Path| f.display().to_string());
+            Ok(vec![(name, args.assets.open()?)])
+        };
+        let (plain, lara) = (open(&args.lara.plain)?, open(&args.lara.lara)?);
+        let words = if plain.is_empty() { shipped()? } else { plain.clone() };
+        let mut arms = vec![Arm { name: "words only", told: Told::Words, models: words }];
+        if plain.is_empty() && lara.is_empty() {
+            arms.push(Arm { name: "emotion condition", told: Told::Condition, models: shipped()? });
+        }
+        for (name, models) in [("plain", plain), ("LARA", lara)] {
+            if !models.is_empty() {
+                arms.push(Arm { name, told: Told::Condition, models });
+            }
+        }
+        Ok(arms)
+    }
+}
+
+/// A take: what was asked of whom, and what came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Made {
+    /// The arm's name.
+    pub arm: &'static str,
+    /// Which part of the system heard the feeling.
+    pub part: Part,
+    /// Which of the arm's models made it.
+    pub model: usize,
+    /// Its seed.
+    pub seed: u64,
+    /// The words of its prompt.
+    pub prompt: String,
+    /// The feeling asked for.
+    pub asked: EmotionReading,
+    /// What each judge heard.
+    pub heard: Vec<Option<EmotionReading>>,
+    /// [`METRICS`] of its notes.
+    pub metrics: [f64; METRICS.len()],
+    /// An embedding for each window of sound.
+    #[serde(skip)]
+    pub embeddings: Vec<Vec<f32>>,
+}
+
+/// The requests that every arm gets: targets of a grid on which valence and arousal are uncorrelated, and a word for each.
+pub struct Requests {
+    /// The targets, and the word nearest each.
+    pub targets: Vec<(Emotion, String)>,
+    /// Takes of each.
+    pub seeds: u64,
+    /// Where the words come from.
+    pub words_from: String,
+}
+
+impl Requests {
+    /// Those that `args` ask for.
+    ///
+    /// # Errors
+    /// Words that cannot be read.
+    pub fn of(args: &EmotionArgs, assets: &Assets) -> Result<Requests, Failure> {
+        let (labels, words_from) = match &args.lara.words {
+            Some(path) => {
+                let said = |e: &dyn std::fmt::Display| Failure::failed(format!("--words {}: {e}", path.display()));
+                let text = input::text(path).map_err(|e| said(&e))?;
+                (Labels::parse(&text).map_err(|e| said(&e))?, path.display().to_string())
+            }
+            None => {
+                let text = assets.read_text(affetto::assets::LEXICON)?;
+                let labels = Labels::parse(&text).map_err(|e| Failure::failed(format!("the lexicon: {e}")))?;
+                (labels, "our lexicon".to_owned())
+            }
+        };
+        let count = args.lara.grid.max(2);
+        let at = |i: u16| (-0.8 + 1.6 * f32::from(i) / f32::from(count - 1)).clamp(-1.0, 1.0);
+        // To two decimals, so that -0.4 is what is asked and not its neighbour.
+        let at = |i: u16| (at(i) * 1000.0).round() / 1000.0;
+        let targets = (0..count).flat_map(|v| (0..count).map(move |a| Emotion { valence: at(v), arousal: at(a) }));
+        let with_word = |e: Emotion| {
+            let word = labels.nearest(reading(e)).to_owned();
+            (e, word)
+        };
+        let seeds = u64::from(args.seeds.unwrap_or(4));
+        Ok(Requests { targets: targets.map(with_word).collect(), seeds, words_from })
+    }
+
+    /// Takes of one model.
+    ///
+    /// # Errors
+    /// What the model or a judge cannot do.
+    pub fn make(
+        &self,
+        args: &EmotionArgs,
+        judges: &Judges,
+        studio: &mut Studio,
+        (arm, model, part): (&Arm, usize, Part),
+        progress: &mut Progress,
+    ) -> Result<Vec<Made>, Failure> {
+        let mut made = Vec::new();
+        let total = self.targets.len() as f32 * self.seeds as f32;
+        for (i, (target, word)) in self.targets.iter().enumerate() {
+            for k in 0..self.seeds {
+                progress.show(arm.name, made.len() as f32 / total);
+                let words = match arm.told {
+                    Told::Words => format!("{word} {WORDS}"),
+                    Told::Condition => WORDS.to_owned(),
+                };
+                let seed = u64::from(args.first_seed) + i as u64 * self.seeds + k;
+                let mut prompt = Prompt::new(&words).seed(seed).duration_seconds(args.lara.seconds);
+                if arm.told == Told::Condition {
+                    prompt = prompt.emotion(*target);
+                }
+                if let Some(guidance) = args.guidance {
+                    prompt = prompt.guidance(guidance);
+                }
+                let take = studio.generate(&prompt.ablation(part.ablation(arm.told)))?;
+                let score = take.score().ok_or_else(no_notes)?;
+                let seconds = take.summary().duration_seconds;
+                let hearing = judges.hear(&Piece { score: Some(score), audio: take.audio()?, seconds })?;
+                made.push(Made {
+                    arm: arm.name,
+                    part,
+                    model,
+                    seed,
+                    prompt: words,
+                    asked: reading(*target),
+                    heard: hearing.readings,
+                    metrics: measure(take.written().unwrap_or(score)).values(),
+                    embeddings: hearing.embeddings,
+                });
+            }
+        }
+        Ok(made)
+    }
+}
+
+/// A feeling as judges say it; rounded to what was typed, where `f32` has more digits.
+pub fn reading(e: Emotion) -> EmotionReading {
+    let typed = |x: f32| (f64::from(x) * 1e6).round() / 1e6;
+    EmotionReading { valence: typed(e.valence), arousal: typed(e.arousal) }
+}

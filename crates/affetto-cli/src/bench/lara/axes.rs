@@ -1,0 +1,145 @@
+//! `affetto bench emotion --suite axes`: the feeling moved along each axis in seven steps. Does what is heard rise with it?
+
+use affetto::{Emotion, Prompt, Studio};
+use affetto_judge::EmotionReading;
+use affetto_judge::agreement::{Along, along};
+use affetto_judge::plot::{Scatter, ScatterPanel};
+use serde::Serialize;
+
+use super::arms::WORDS;
+use super::judges::{Judges, Piece};
+use crate::args::EmotionArgs;
+use crate::bench::no_notes;
+use crate::failure::Failure;
+use crate::output;
+use crate::progress::Progress;
+
+/// The values asked for on one axis, the other at 0.
+const STEPS: [f32; 7] = [-0.9, -0.6, -0.3, 0.0, 0.3, 0.6, 0.9];
+const SEEDS: u16 = 8;
+/// The axes: name, goal of Spearman's correlation, the feeling at a value, what is read of a reading.
+const AXES: [Axis; 2] = [
+    Axis { name: "valence", goal: 0.8, at: |v| Emotion { valence: v, arousal: 0.0 }, read: |r| r.valence },
+    Axis { name: "arousal", goal: 0.9, at: |a| Emotion { valence: 0.0, arousal: a }, read: |r| r.arousal },
+];
+
+struct Axis {
+    name: &'static str,
+    goal: f64,
+    at: fn(f32) -> Emotion,
+    read: fn(&EmotionReading) -> f64,
+}
+
+/// One axis by one judge.
+#[derive(Serialize)]
+struct Line {
+    axis: &'static str,
+    judge: &'static str,
+    aligned: bool,
+    #[serde(flatten)]
+    along: Along,
+    goal: f64,
+    /// Whether the goal is reached.
+    reached: bool,
+    /// What was heard, by seed and step.
+    readings: Vec<Vec<f64>>,
+}
+
+/// Measures and prints.
+pub fn run(args: &EmotionArgs) -> Result<(), Failure> {
+    super::check_out(args.lara.out.as_deref())?;
+    let assets = args.assets.open()?;
+    let judges = Judges::open(&assets, args)?;
+    let mut studio = Studio::with_assets(assets, usize::from(args.threads.unwrap_or(0)))?;
+    let mut progress = Progress::new(args.json);
+    let mut lines = Vec::new();
+    for axis in &AXES {
+        lines.extend(measure(axis, args, &judges, &mut studio, &mut progress)?);
+    }
+    progress.finish();
+    let json = serde_json::json!({ "model": studio.model(), "judges_fitted_on": args.judges.name(), "axes": lines });
+    if let Some(out) = &args.lara.out {
+        let mut files = vec![("table.json".to_owned(), format!("{}\n", output::to_json(&json)?))];
+        files.extend(
+            judges.list().iter().map(|j| (format!("axes-{}.svg", j.name.to_lowercase()), picture(&lines, j.name))),
+        );
+        super::write(out, files)?;
+    }
+    match args.json {
+        true => output::json(&json),
+        false => output::bytes(text(args, studio.model(), &lines).as_bytes()),
+    }
+}
+
+fn measure(
+    axis: &Axis,
+    args: &EmotionArgs,
+    judges: &Judges,
+    studio: &mut Studio,
+    progress: &mut Progress,
+) -> Result<Vec<Line>, Failure> {
+    let seeds = usize::from(args.seeds.unwrap_or(SEEDS));
+    // [judge][seed][step]
+    let mut heard = vec![vec![Vec::new(); seeds]; judges.list().len()];
+    for (i, &value) in STEPS.iter().enumerate() {
+        for seed in 0..seeds {
+            progress.show(axis.name, (i * seeds + seed) as f32 / (STEPS.len() * seeds) as f32);
+            // The same seeds at every step: what changes is the feeling.
+            let prompt = Prompt::new(WORDS).emotion((axis.at)(value)).duration_seconds(args.lara.seconds);
+            let prompt = prompt.seed(u64::from(args.first_seed) + seed as u64);
+            let take = studio.generate(&match args.guidance {
+                Some(guidance) => prompt.guidance(guidance),
+                None => prompt,
+            })?;
+            let score = take.score().ok_or_else(no_notes)?;
+            let piece = Piece { score: Some(score), audio: take.audio()?, seconds: take.summary().duration_seconds };
+            let readings = judges.hear(&piece)?.readings;
+            for (of_judge, reading) in heard.iter_mut().zip(&readings) {
+                of_judge[seed].push(reading.as_ref().map_or(0.0, axis.read));
+            }
+        }
+    }
+    let asked: Vec<f64> = STEPS.iter().map(|&x| super::arms::reading((axis.at)(x))).map(|r| (axis.read)(&r)).collect();
+    let lines = judges.list().iter().zip(heard).map(|(judge, readings)| {
+        let along = along(&asked, &readings);
+        let reached = along.spearman.value >= axis.goal;
+        Line { axis: axis.name, judge: judge.name, aligned: judge.aligned, along, goal: axis.goal, reached, readings }
+    });
+    Ok(lines.collect())
+}
+
+fn text(args: &EmotionArgs, model: &str, lines: &[Line]) -> String {
+    let heading = ["AXIS".to_owned(), "JUDGE".to_owned()].into_iter().chain(STEPS.iter().map(|s| format!("{s:+.1}")));
+    let ends = ["SPEARMAN", "RISING STEPS", "GOAL"].map(str::to_owned);
+    let mut rows = vec![heading.chain(ends).collect::<Vec<_>>()];
+    for line in lines {
+        let judge =
+            if line.aligned { format!("{} (on the aligned encoder)", line.judge) } else { line.judge.to_owned() };
+        let means = line.along.heard.iter().map(|x| format!("{x:+.2}"));
+        let s = line.along.spearman;
+        let ends = [
+            format!("{:.2} [{:.2}, {:.2}]", s.value, s.low, s.high),
+            format!("{} of {}", line.along.rising, STEPS.len() - 1),
+            format!("≥ {:.1}: {}", line.goal, if line.reached { "PASS" } else { "miss" }),
+        ];
+        rows.push([line.axis.to_owned(), judge].into_iter().chain(means).chain(ends).collect());
+    }
+    format!(
+        "{}mean heard at each step, over {} seeds of {} s, the other axis asked at 0; Spearman of the seven means, 95 % \
+         bootstrap over the seeds\n{model}, {WORDS:?}, judges fitted on the {} part\n",
+        output::table(&rows),
+        args.seeds.unwrap_or(SEEDS),
+        args.lara.seconds,
+        args.judges.name()
+    )
+}
+
+/// Both axes by one judge.
+fn picture(lines: &[Line], judge: &str) -> String {
+    let panels = lines.iter().filter(|l| l.judge == judge).map(|line| {
+        let points = line.readings.iter().flat_map(|seed| line.along.asked.iter().copied().zip(seed.iter().copied()));
+        let numbers = format!("Spearman of the means {:.2}", line.along.spearman.value);
+        ScatterPanel { label: line.axis.into(), numbers, points: points.collect() }
+    });
+    Scatter { title: format!("Along each axis: judge {judge}"), panels: panels.collect() }.svg()
+}

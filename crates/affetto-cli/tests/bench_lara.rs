@@ -1,0 +1,210 @@
+//! `bench emotion --suite lara` and `--suite axes` through the binary, with small random models: what is compared, printed
+//! and written, and what is said of wrong files.
+
+mod common;
+
+use common::Desk;
+
+const SMALL: [&str; 13] = [
+    "bench",
+    "emotion",
+    "--suite",
+    "lara",
+    "--judges",
+    "dev",
+    "--grid",
+    "2",
+    "--seeds",
+    "1",
+    "--seconds",
+    "4",
+    "--research",
+];
+
+/// The comparison on a desk, as small as it gets.
+fn small<'a>(research: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&SMALL[..], &[research], more].concat()
+}
+
+fn research(desk: &Desk) -> String {
+    desk.assets().join("research").display().to_string()
+}
+
+#[test]
+fn arms_are_compared_and_written_with_a_page_and_plots() {
+    let desk = Desk::new();
+    let research = research(&desk);
+    let folder = desk.assets().display().to_string();
+    // Real music: takes of our own, under labels on the scale of listening tests.
+    for seed in ["1", "2"] {
+        let (sound, notes) = (format!("{seed}.wav"), format!("{seed}.mid"));
+        desk.ok(&["generate", "x", "--duration", "4", "--seed", seed, "-o", &sound, "-o", &notes, "--quiet"]);
+    }
+    std::fs::write(desk.path().join("real.csv"), "file,valence,arousal\n1.wav,7,3\n2.mid,2,8\n").unwrap();
+    let more = [
+        "--plain", &folder, "--plain", &folder, "--lara", &folder, "--lara", &folder, "--real", "real.csv", "--out",
+        "out",
+    ];
+    let table = desk.ok(&small(&research, &more));
+    for part in [
+        "share nothing with the alignment target",
+        "on the aligned encoder",
+        "words only",
+        "plain",
+        "LARA",
+        "real music",
+        "model only",
+        "2 × 4",
+        "LARA − plain",
+        "Fréchet",
+        "the reference's halves",
+        "Symbolic quality",
+        "from 1 to 9",
+        "intervals draw training seeds",
+    ] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    let json: serde_json::Value = serde_json::from_slice(&desk.read("out/table.json")).unwrap();
+    let line = |arm: &str, part: &str, judge: &str| {
+        let lines = json["agreement"].as_array().unwrap().iter();
+        lines.clone().find(|l| l["arm"] == arm && l["part"] == part && l["judge"] == judge).unwrap().clone()
+    };
+    // One folder in the place of all models: the arms that are told alike make the same takes.
+    let (plain, lara) = (line("plain", "whole system", "notes"), line("LARA", "whole system", "notes"));
+    assert_eq!(plain["measures"], lara["measures"]);
+    assert_ne!(plain["measures"], line("words only", "whole system", "notes")["measures"]);
+    assert_ne!(plain["measures"], line("plain", "model only", "notes")["measures"]);
+    let less =
+        json["differences"].as_array().unwrap().iter().find(|d| d["arm"] == "LARA" && d["less"] == "plain").unwrap();
+    assert_eq!(less["values"]["r_valence"]["value"], 0.0);
+    let takes = json["takes"].as_array().unwrap();
+    assert_eq!(takes.len(), 3 * 2 * 2 * 4);
+    let words = takes.iter().find(|t| t["arm"] == "words only" && t["asked"]["valence"] == -0.8).unwrap();
+    assert_eq!(words["prompt"], "depressed instrumental music");
+    assert_eq!(json["about"]["judges_fitted_on"], "dev");
+    // A judge of notes hears the MIDI file alone, the other both files.
+    let real = json["agreement"].as_array().unwrap().iter().filter(|l| l["arm"] == "real music");
+    assert_eq!(real.map(|l| l["pieces"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
+    let page = String::from_utf8(desk.read("out/page.md")).unwrap();
+    let csv = String::from_utf8(desk.read("out/table.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 3 * 2 * 2 + 2);
+    assert!(csv.lines().all(|l| l.split(',').count() == 6 + 3 * 14), "{csv}");
+    let pictures: Vec<&str> =
+        page.lines().filter_map(|l| l.split("](").nth(1)).map(|l| l.trim_end_matches(')')).collect();
+    assert_eq!(pictures.len(), 14);
+    for picture in pictures {
+        let svg = String::from_utf8(desk.read(&format!("out/{picture}"))).unwrap();
+        roxmltree::Document::parse(&svg).unwrap();
+    }
+    let line = desk.fails(2, &small(&research, &["--out", "out"]));
+    assert!(line.contains("something in it"), "{line}");
+}
+
+#[test]
+fn without_models_words_and_the_condition_of_the_shipped_one_are_compared() {
+    let desk = Desk::new();
+    let research = research(&desk);
+    std::fs::write(desk.path().join("words.csv"), "word,valence,arousal\nglad,9,9\ngrim,1,1\n").unwrap();
+    let json = desk.json(&small(&research, &["--words", "words.csv", "--ablations", "false"]));
+    let arms: Vec<_> = json["agreement"].as_array().unwrap().iter().map(|l| l["arm"].as_str().unwrap()).collect();
+    assert_eq!(arms, ["words only", "words only", "emotion condition", "emotion condition"]);
+    assert!(json["frechet"].as_array().unwrap().is_empty());
+    let takes = json["takes"].as_array().unwrap();
+    assert_eq!(takes[0]["prompt"], "grim instrumental music");
+    assert_eq!(takes.last().unwrap()["prompt"], "instrumental music");
+    // Again the same.
+    let again = desk.json(&small(&research, &["--words", "words.csv", "--ablations", "false"]));
+    assert_eq!(again, json);
+    let folder = desk.assets().display().to_string();
+    let line = desk.fails(1, &small(&research, &["--lara", &folder, "--real", "none.csv"]));
+    assert!(line.contains("none.csv"), "{line}");
+}
+
+#[test]
+fn deam_labels_are_put_right_or_refused() {
+    let desk = Desk::new();
+    let research = research(&desk);
+    desk.ok(&["generate", "x", "--duration", "4", "--seed", "1", "-o", "7.wav", "--quiet"]);
+    let (mut songs, mut valence, mut arousal) =
+        (String::from("song_id, valence_mean, arousal_mean\n"), String::new(), String::new());
+    for id in 2..60u32 {
+        let (v, a) = (f64::from(id * 7 % 19) / 9.5 - 1.0, f64::from(id * 11 % 23) / 11.5 - 1.0);
+        // Exchanged.
+        songs += &format!("{id},{:.3},{:.3}\n", 5.0 + 4.0 * a * 0.9, 5.0 + 4.0 * v * 0.9);
+        valence += &format!("{id},{:.3},{:.3}\n", v * 0.4, v * 0.5);
+        arousal += &format!("{id},{:.3}\n", a * 0.5);
+    }
+    std::fs::write(desk.path().join("songs.csv"), songs).unwrap();
+    let line = desk.fails(1, &small(&research, &["--real", "songs.csv"]));
+    assert!(line.contains("DEAM") && line.contains("valence.csv"), "{line}");
+    std::fs::create_dir(desk.path().join("curves")).unwrap();
+    for (name, rows) in [("valence", valence), ("arousal", arousal)] {
+        std::fs::write(desk.path().join(format!("curves/{name}.csv")), format!("song_id,sample_15000ms\n{rows}"))
+            .unwrap();
+    }
+    let args = small(&research, &["--real", "songs.csv", "--deam-curves", "curves", "--ablations", "false"]);
+    let json = desk.json(&args);
+    let notes = json["about"]["notes"].to_string();
+    assert!(notes.contains("songs 2 to 59") && notes.contains("put right") && notes.contains("1 of 58"), "{notes}");
+}
+
+#[test]
+fn wrong_requests_are_named() {
+    let desk = Desk::new();
+    let research = research(&desk);
+    std::fs::write(desk.path().join("real.csv"), "a.wav,0,0\n").unwrap();
+    let line = desk.fails(1, &small(&research, &["--real", "real.csv"]));
+    assert!(line.contains("a.wav is not there"), "{line}");
+    std::fs::write(desk.path().join("a.wav"), "no sound").unwrap();
+    let line = desk.fails(1, &small(&research, &["--real", "real.csv", "--ablations", "false"]));
+    assert!(line.contains("a.wav"), "{line}");
+    let line = desk.fails(2, &small(&research, &["--real", "real.csv", "--deam-curves", "."]));
+    assert!(line.contains("--deam-curves"), "{line}");
+    std::fs::write(desk.path().join("words.csv"), "glad,high\n").unwrap();
+    let line = desk.fails(1, &small(&research, &["--words", "words.csv"]));
+    assert!(line.contains("words.csv: line 1"), "{line}");
+    let line = desk.fails(1, &small(&research, &["--reference-sound", "."]));
+    assert!(line.contains("a.wav"), "{line}");
+    let line = desk.fails(1, &small(&research, &["--lara", "nowhere"]));
+    assert!(line.contains("nowhere"), "{line}");
+}
+
+#[test]
+fn the_feeling_is_moved_along_each_axis() {
+    let desk = Desk::new();
+    let research = research(&desk);
+    let args = [
+        "bench",
+        "emotion",
+        "--suite",
+        "axes",
+        "--judges",
+        "dev",
+        "--seeds",
+        "2",
+        "--seconds",
+        "4",
+        "--research",
+        &research,
+    ];
+    let json = desk.json(&[&args[..], &["--out", "out"]].concat());
+    let lines = json["axes"].as_array().unwrap();
+    let of = |l: &serde_json::Value| (l["axis"].as_str().unwrap().to_owned(), l["judge"].as_str().unwrap().to_owned());
+    assert_eq!(lines.len(), 4);
+    assert_eq!(of(&lines[0]), ("valence".into(), "notes".into()));
+    for line in lines {
+        assert_eq!(line["heard"].as_array().unwrap().len(), 7);
+        assert_eq!(line["readings"].as_array().unwrap().len(), 2);
+        let spearman = &line["spearman"];
+        assert!(spearman["low"].as_f64() <= spearman["value"].as_f64());
+        assert_eq!(line["reached"], spearman["value"].as_f64().unwrap() >= line["goal"].as_f64().unwrap());
+    }
+    let table = desk.ok(&args);
+    assert!(table.contains("SPEARMAN") && table.contains("+0.9") && table.contains("of 6"), "{table}");
+    let mut files: Vec<_> = std::fs::read_dir(desk.path().join("out"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert_eq!(files, ["axes-musicnn.svg", "axes-notes.svg", "table.json"]);
+}
