@@ -93,6 +93,8 @@ fn what_is_none_is_told() {
         vec![("0.weight", &[6, 2][..]), ("2.weight", &[12, 6][..])],
         vec![("0.weight", &[6, 3][..]), ("2.weight", &[16, 6][..])],
         vec![("0.weight", &[6, 2][..]), ("2.weight", &[16, 7][..])],
+        vec![("0.weight", &[0, 2][..]), ("2.weight", &[16, 0][..])],
+        vec![("0.weight", &[2][..])],
     ] {
         let message = load(&file(&tensors, &[])).err().unwrap();
         assert!(message.starts_with("av_encoder.safetensors: not an AV encoder"), "{message}");

@@ -100,6 +100,6 @@ fn melody_models_are_refused() {
     musicgen::write(folder.path(), musicgen::Kind::Melody);
     let opened = ModelFolder::open(folder.path()).expect("opened");
     let config = MusicGenConfig::from_json(opened.config()).expect("sizes");
-    let error = MusicGenNetwork::load(opened.checkpoint(), &config, TOKENS, &Device::default()).err().expect("refused");
+    let error = MusicGenNetwork::load(opened.checkpoint(), &config, TOKENS, &Device::default()).expect_err("refused");
     assert!(error.to_string().contains("text model"), "{error}");
 }

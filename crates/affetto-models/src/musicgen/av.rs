@@ -99,7 +99,7 @@ impl AvEncoder {
             let &[outputs, ins] = file.shape(&format!("{layer}.weight"))? else {
                 return Err(foreign(file, path, width));
             };
-            if ins != inputs {
+            if ins != inputs || outputs == 0 {
                 return Err(foreign(file, path, width));
             }
             let bias = file.contains(&format!("{layer}.bias"));

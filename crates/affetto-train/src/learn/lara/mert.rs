@@ -60,17 +60,53 @@ impl SoundEncoder for MertEncoder {
         for piece in samples.chunks(CHUNK_SECONDS * rate).take(seconds.div_ceil(CHUNK_SECONDS)) {
             let states = self.network.hidden_states(piece, &[self.layer]).map_err(data)?.swap_remove(0);
             let count = (seconds - out.len() / states.width).min(CHUNK_SECONDS);
-            let length = piece.len() as f64 / rate as f64;
-            for second in 0..count {
-                let within = |frame: usize| {
-                    let at = (frame as f64 + 0.5) / states.frames as f64 * length;
-                    (at as usize).min(count - 1) == second
-                };
-                let frames: Vec<usize> = (0..states.frames).filter(|&frame| within(frame)).collect();
-                let mean = |i: usize| frames.iter().map(|f| states.data[f * states.width + i]).sum::<f32>();
-                out.extend((0..states.width).map(|i| mean(i) / frames.len().max(1) as f32));
-            }
+            out.extend(by_seconds(&states.data, states.width, piece.len() as f64 / rate as f64, count));
         }
         Ok(out)
+    }
+}
+
+/// The mean of each of `count` seconds of frames that share `length` seconds evenly. What is over goes with the last.
+fn by_seconds(frames: &[f32], width: usize, length: f64, count: usize) -> Vec<f32> {
+    let mut out = vec![0.0; count * width];
+    let mut counts = vec![0.0f32; count];
+    let total = frames.len() / width;
+    for (i, frame) in frames.chunks_exact(width).enumerate() {
+        let second = ((i as f64 + 0.5) / total as f64 * length) as usize;
+        let second = second.min(count.saturating_sub(1));
+        counts[second] += 1.0;
+        out[second * width..][..width].iter_mut().zip(frame).for_each(|(sum, x)| *sum += x);
+    }
+    for (row, count) in out.chunks_exact_mut(width).zip(counts) {
+        row.iter_mut().for_each(|x| *x /= count.max(1.0));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_belong_to_the_second_their_middle_lies_in() {
+        let frames = [1.0, 0.0, 3.0, 0.0, 5.0, 8.0, 7.0, 8.0, 20.0, 1.0];
+        assert_eq!(by_seconds(&frames, 2, 2.5, 3), [2.0, 0.0, 6.0, 8.0, 20.0, 1.0]);
+        assert_eq!(by_seconds(&frames, 2, 2.4, 2), [2.0, 0.0, 32.0 / 3.0, 17.0 / 3.0]);
+    }
+
+    #[test]
+    fn a_tiny_mert_hears() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../affetto-models/tests/goldens/mert/layer");
+        let encoder = MertEncoder::open(folder, None).unwrap();
+        assert_eq!((encoder.width(), encoder.hop_seconds()), (12, 1.0));
+        let tone = |seconds: f64| {
+            let samples = (0..(seconds * 24_000.0) as usize).map(|i| (i as f32 * 0.05).sin() * 0.3).collect();
+            encoder.rows(&AudioBuffer::mono(24_000, samples)).unwrap()
+        };
+        assert_eq!((tone(0.4).len(), tone(0.6).len(), tone(1.0).len()), (0, 12, 12));
+        assert!(tone(1.0).iter().all(|x| x.is_finite()) && tone(1.0).iter().any(|x| x.abs() > 1e-3));
+        assert!(encoder.name().contains("layer 1"), "{}", encoder.name());
+        let wrong = MertEncoder::open(folder, Some(3)).err().unwrap().to_string();
+        assert!(wrong.contains("1 to 2"), "{wrong}");
     }
 }

@@ -18,6 +18,9 @@ pub struct Clip {
     pub text: String,
 }
 
+/// The longest list that is read, in bytes.
+const MAX_BYTES: u64 = 64 << 20;
+
 /// Reads a list. Files are named from the list's folder. With [`EmotionScale::Detect`] all numbers must lie in [-1, 1],
 /// or all in [1, 9].
 ///
@@ -25,7 +28,16 @@ pub struct Clip {
 /// A file that can't be read; a column that is missing; the first line that is wrong, by its number; numbers that fit
 /// neither scale or both.
 pub fn read(path: &Path, scale: EmotionScale) -> Result<Vec<Clip>, TrainError> {
-    let text = std::fs::read_to_string(path).map_err(|source| TrainError::Read { path: path.into(), source })?;
+    let unread = |source| TrainError::Read { path: path.into(), source };
+    let length = std::fs::metadata(path).map_err(unread)?.len();
+    if length > MAX_BYTES {
+        return Err(TrainError::Data(format!(
+            "{}: longer than {} MB; that is no list",
+            path.display(),
+            MAX_BYTES >> 20
+        )));
+    }
+    let text = std::fs::read_to_string(path).map_err(unread)?;
     parse(&text, path.parent().unwrap_or(Path::new("")), scale)
         .map_err(|what| TrainError::Data(format!("{}: {what}", path.display())))
 }

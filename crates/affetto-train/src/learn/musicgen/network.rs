@@ -3,7 +3,7 @@
 use affetto_engine::Checkpoint;
 use affetto_models::musicgen::MusicGenConfig;
 use burn::module::{Module, Param};
-use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{Embedding, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::batch::Batch;
@@ -152,7 +152,7 @@ impl MusicGenNetwork {
             }
         };
         Ok(MusicGenNetwork {
-            embed: Embedding { weight: read.matrix(embed, [rows, d]), ..EmbeddingConfig::new(1, 1).init(device) },
+            embed: Embedding { weight: read.matrix(embed, [rows, d]) },
             layers: (0..sizes.num_hidden_layers).map(|i| read.layer(i, d, ffn)).collect::<Result<_, _>>()?,
             layer_norm: read.norm("decoder.model.decoder.layer_norm", d)?,
             heads: read.joined(&heads, &sizes.vocab_sizes, d)?,

@@ -102,11 +102,9 @@ impl Ears<'_> {
         told: &mut dyn FnMut(&'static str, usize, usize),
     ) -> Result<Prepared, TrainError> {
         let (of, lara) = wanted;
-        let files: HashMap<u64, &Path> = clips
-            .iter()
-            .map(|clip| Ok((key_of(&clip.file)?, clip.file.as_path())))
-            .collect::<Result<_, TrainError>>()?;
         let keys: Vec<u64> = clips.iter().map(|clip| key_of(&clip.file)).collect::<Result<_, _>>()?;
+        let files: HashMap<u64, &Path> =
+            keys.iter().copied().zip(clips.iter().map(|clip| clip.file.as_path())).collect();
         let heard = format!("the first {} s of files, keyed by length and CRC-32", of.clip_seconds);
         let sound = |key: u64| beginning(files[&key], of.clip_seconds);
         let named = |key: u64| {
