@@ -106,6 +106,7 @@ fn lara(lambda: f32, backbone: Backbone) -> LaraConfig {
         window_seconds: 6.0,
         proxy_hidden: Some(16),
         proxy_layers: 3,
+        proxy_rate: 4.0,
         encoder: Encoder::Musicnn,
         encoder_layer: None,
         features: Features::Penultimate,

@@ -21,6 +21,10 @@ pub struct LaraConfig {
     /// Linear layers of the proxy.
     #[serde(default = "proxy_layers")]
     pub proxy_layers: usize,
+    /// Learning rate of the score family's proxy, in multiples of the loop's: it begins from nothing beside a model that
+    /// is trained already.
+    #[serde(default = "proxy_rate")]
+    pub proxy_rate: f64,
     /// The network that hears.
     #[serde(default)]
     pub encoder: Encoder,
@@ -53,6 +57,10 @@ fn window_seconds() -> f64 {
 
 fn proxy_layers() -> usize {
     3
+}
+
+fn proxy_rate() -> f64 {
+    8.0
 }
 
 fn rank() -> usize {
@@ -137,6 +145,9 @@ impl LaraConfig {
         }
         if self.windows == 0 || self.proxy_hidden == Some(0) || self.proxy_layers == 0 || self.rank == 0 {
             return Err("lara.windows, proxy_hidden, proxy_layers and rank must be at least 1".into());
+        }
+        if !self.proxy_rate.is_finite() || self.proxy_rate <= 0.0 {
+            return Err(format!("lara.proxy_rate {}, expected a number above 0", self.proxy_rate));
         }
         if self.encoder == Encoder::Musicnn && self.encoder_layer.is_some() {
             return Err("lara.encoder_layer is for MERT; of MusiCNN, lara.features says what is taken".into());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use affetto_score::codec::{STREAM_NAMES, VOCABULARY};
-use burn::module::Module;
+use burn::module::{Module, ParamId};
 use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
@@ -36,6 +36,11 @@ pub trait Objective: Sync {
 
     /// Names of the streams that [`Losses::streams`] tells of.
     fn streams(&self) -> Vec<&str>;
+
+    /// Parameters that learn at so many times the loop's rate, where there are such.
+    fn faster(&self, _model: &Self::Model) -> Option<(Vec<ParamId>, f64)> {
+        None
+    }
 
     /// The loss of `model` on a batch; also called for held-out batches, on a model without gradients.
     fn losses(&self, model: &Self::Model, batch: &Self::Batch, device: &Device) -> Losses;

@@ -215,8 +215,19 @@ impl<O: Objective> RunLoop<'_, O> {
 
     fn step(&mut self, batch: &O::Batch, rate: f64) -> Said {
         let losses = self.objective.losses(&self.network, batch, &self.device);
-        let gradients = GradientsParams::from_grads(losses.minimised.backward(), &self.network);
-        self.network = self.optimizer.step(rate, self.network.clone(), gradients);
+        let mut gradients = losses.minimised.backward();
+        let mut step = |network: &mut O::Model, gradients, rate| {
+            *network = self.optimizer.step(rate, network.clone(), gradients);
+        };
+        if let Some((parameters, times)) = self.objective.faster(&self.network) {
+            let fast = GradientsParams::from_params(&mut gradients, &self.network, &parameters);
+            let slow = GradientsParams::from_grads(gradients, &self.network);
+            step(&mut self.network, fast, rate * times);
+            step(&mut self.network, slow, rate);
+        } else {
+            let all = GradientsParams::from_grads(gradients, &self.network);
+            step(&mut self.network, all, rate);
+        }
         Said::of(&losses)
     }
 

@@ -1,7 +1,7 @@
 //! The score model with its proxy, and what they learn together.
 
 use affetto_score::codec::{PITCH, STREAM_NAMES};
-use burn::module::Module;
+use burn::module::{Module, ParamId, list_param_ids};
 use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -172,6 +172,10 @@ impl Objective for ScoreLara<'_> {
             Backbone::Full => model,
             Backbone::LowRank | Backbone::Frozen => LaraModel { network: model.network.frozen(), ..model },
         }
+    }
+
+    fn faster(&self, model: &LaraModel) -> Option<(Vec<ParamId>, f64)> {
+        Some((list_param_ids(&model.proxy), self.lara.proxy_rate))
     }
 
     fn losses(&self, model: &LaraModel, batch: &LaraBatch, device: &Device) -> Losses {
