@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use affetto::{Assets, Family, Take, TakeSummary};
+use affetto::{Assets, Family, Score, Take, TakeSummary};
 use affetto_judge::plot::{FeelingPoint, Panel, Spectrogram, Strip, Timeline};
 use affetto_judge::{EmotionReading, NotesJudge, SoundJudge, sound};
 use affetto_models::musicnn::MusiCnn;
@@ -64,7 +64,11 @@ impl Painter {
         let summary = take.summary();
         let (name, windows) = match &self.judge {
             Judge::Notes(judge) => {
-                ("heard in the notes", take.score().map(|score| judge.windows(score, WINDOW, WINDOW)))
+                let hear = |score: &Score| {
+                    let reading = |(start, end)| ((start + end) / 2.0, judge.judge(score, (start, end)));
+                    spans(summary.duration_seconds).map(reading).collect()
+                };
+                ("heard in the notes", take.score().map(hear))
             }
             Judge::Sound(judge, network) => {
                 let heard =
@@ -98,6 +102,12 @@ impl Painter {
     }
 }
 
+/// The windows of a piece, one after the other; the last one may be half as long again, or half as long.
+fn spans(seconds: f64) -> impl Iterator<Item = (f64, f64)> {
+    let count = (seconds / WINDOW).round().max(1.0) as usize;
+    (0..count).map(move |i| (i as f64 * WINDOW, if i + 1 == count { seconds } else { (i + 1) as f64 * WINDOW }))
+}
+
 fn caption(summary: &TakeSummary, judged: bool) -> Vec<String> {
     let mut lines = vec![format!("{}, seed {}", summary.model, summary.seed)];
     if summary.emotion_asked.is_empty() {
@@ -120,5 +130,18 @@ fn research(assets: Option<&Assets>, name: &str) -> Result<Option<String>, Failu
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::failed(format!("--plot: {}: {error}", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_reach_to_the_end() {
+        let of = |seconds| spans(seconds).collect::<Vec<_>>();
+        assert_eq!(of(12.0), [(0.0, 5.0), (5.0, 12.0)]);
+        assert_eq!(of(13.0), [(0.0, 5.0), (5.0, 10.0), (10.0, 13.0)]);
+        assert_eq!(of(1.0), [(0.0, 1.0)]);
     }
 }
