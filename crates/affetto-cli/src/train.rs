@@ -7,7 +7,7 @@ use affetto_train::corpora::{self, Split, cache};
 use affetto_train::learn::release::{release, run_prior};
 use affetto_train::learn::score::{ScoreRun, train_score, windows};
 use affetto_train::predictor::fit_labelers;
-use affetto_train::predictor_sound::{SoundFitOptions, fit_sound};
+use affetto_train::sound_fit::{SoundFitOptions, fit_sound};
 use affetto_train::windows::statistics;
 use clap::{Args, Subcommand};
 
@@ -34,10 +34,11 @@ pub enum TrainCommand {
         /// Folder of vgmidi.tar.xz, emopia.tar.gz and emotion-splits.json
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
-        /// The assets folder: reads its SoundFont and MusiCNN, writes its research/
+        /// The assets folder: reads its SoundFont and networks, writes its research/
         #[arg(long, value_name = "DIR", default_value = "assets")]
         assets: PathBuf,
-        /// Fit the sound judges too: renders and hears a thousand pieces, and keeps what it heard in DIR
+        /// Fit the sound judges and the emotion predictor too: renders and hears a thousand pieces, and keeps what it
+        /// heard in DIR
         #[arg(long, value_name = "DIR")]
         sound_cache: Option<PathBuf>,
     },
@@ -128,14 +129,11 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::failed(error.to_string());
     match &args.command {
         TrainCommand::Predictor { data, assets, sound_cache } => {
-            let out = assets.join("research");
-            output::line(&fit_labelers(data, &out).map_err(|e| failed(&e))?.to_string())?;
+            output::line(&fit_labelers(data, &assets.join("research")).map_err(|e| failed(&e))?.to_string())?;
             let Some(cache) = sound_cache else { return Ok(()) };
             let options = SoundFitOptions {
                 data: data.clone(),
-                out,
-                musicnn: assets.join("musicnn/musicnn.safetensors"),
-                soundfont: assets.join("soundfont/affetto-gm.sf3"),
+                assets: assets.clone(),
                 cache: cache.clone(),
                 renderings: 2,
                 threads: std::thread::available_parallelism().map_or(1, usize::from),

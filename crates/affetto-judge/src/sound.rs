@@ -5,6 +5,7 @@ use affetto_models::ModelError;
 use affetto_models::musicnn::{HOP, MusiCnn, MusiCnnOutput, PENULTIMATE, SAMPLE_RATE};
 use serde::{Deserialize, Serialize};
 
+use crate::hearing::{Hearing, Sense};
 use crate::notes::{EmotionReading, JudgeError};
 use crate::ridge::RidgeModel;
 
@@ -15,13 +16,16 @@ const CEILING: f64 = -1.0;
 /// Seconds from one of MusiCNN's windows to the next (16 ms frames).
 const WINDOW_HOP: f64 = HOP as f64 * 0.016;
 /// Middle of MusiCNN's first window, in seconds.
-const WINDOW_MIDDLE: f64 = 1.496;
+pub(crate) const WINDOW_MIDDLE: f64 = 1.496;
 
-/// Two ridges on MusiCNN features, and where they come from.
+/// Two ridges on what is heard in sound, and where they come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SoundJudge {
     /// What it is, the data and the licence, in words.
     pub about: String,
+    /// What it hears with.
+    #[serde(default)]
+    pub sense: Sense,
     /// Reads valence.
     pub valence: RidgeModel,
     /// Reads arousal.
@@ -84,7 +88,7 @@ impl SoundJudge {
     /// [`JudgeError`] where the text is damaged or its features are not the ones computed here.
     pub fn load(json: &str) -> Result<Self, JudgeError> {
         let judge: SoundJudge = serde_json::from_str(json)?;
-        let names = feature_names();
+        let names = judge.sense.names();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         judge.valence.check(Some(&names))?;
         judge.arousal.check(Some(&names))?;
@@ -99,6 +103,20 @@ impl SoundJudge {
     /// As [`SoundJudge::judge`], for [`features`] computed already.
     pub fn judge_features(&self, features: &[f64]) -> EmotionReading {
         EmotionReading { valence: self.valence.predict(features), arousal: self.arousal.predict(features) }
+    }
+
+    /// What the span `[start, end)` in seconds of a sound is like.
+    pub fn judge_span(&self, hearing: &Hearing, start: f64, end: f64) -> EmotionReading {
+        self.judge_features(&hearing.span(self.sense, start, end))
+    }
+
+    /// Readings over time: spans of `seconds` one after the other; (middle of the span in seconds, reading). A rest of
+    /// less than half a span is left out, but there is always one span.
+    pub fn judge_windows(&self, hearing: &Hearing, seconds: f64) -> Vec<(f64, EmotionReading)> {
+        let seconds = if seconds > 0.0 { seconds } else { 5.0 };
+        let count = ((hearing.seconds / seconds).round().max(1.0) as usize).min(100_000);
+        let span = |i: usize| (i as f64 * seconds, (i as f64 + 1.0) * seconds);
+        (0..count).map(span).map(|(start, end)| (start + seconds / 2.0, self.judge_span(hearing, start, end))).collect()
     }
 
     /// The linear answers before the quantile map: (valence, arousal).
@@ -140,7 +158,7 @@ mod tests {
             weights[unit] = 1.0;
             RidgeModel { names, mean: vec![0.0; d], scale: vec![1.0; d], weights, bias: 0.0, knots: Vec::new() }
         };
-        SoundJudge { about: "test".into(), valence: ridge(PENULTIMATE), arousal: ridge(0) }
+        SoundJudge { about: "test".into(), sense: Sense::MusiCnn, valence: ridge(PENULTIMATE), arousal: ridge(0) }
     }
 
     fn window(first: f32) -> MusiCnnOutput {

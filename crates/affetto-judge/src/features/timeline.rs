@@ -43,7 +43,7 @@ impl Timeline {
             let (t, s, per) = map[i];
             s + (tick - t) * per
         };
-        let mut notes: Vec<TimedNote> = score
+        let notes = score
             .notes
             .iter()
             .map(|n| TimedNote {
@@ -54,6 +54,11 @@ impl Timeline {
                 drums: n.instrument.is_drums(),
             })
             .collect();
+        Timeline::from_notes(notes)
+    }
+
+    /// Notes that are in seconds already, in any order.
+    pub fn from_notes(mut notes: Vec<TimedNote>) -> Self {
         notes.sort_by(|a, b| a.onset.total_cmp(&b.onset).then(a.pitch.cmp(&b.pitch)));
         Timeline { notes }
     }
