@@ -3,7 +3,7 @@
 //! Three parts: a 5 × 5 grid on which valence and arousal are uncorrelated (with two ablations that show who does the
 //! work), curves over a minute, and pairs that differ in nothing but the feeling.
 
-pub mod judges;
+mod judges;
 
 use affetto::{Ablation, Emotion, EmotionCurve, Instrument, Key, Mode, Prompt, Studio};
 use affetto_judge::stats;

@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod emotion;
+mod judges;
 mod lara;
 mod quality;
 mod speed;

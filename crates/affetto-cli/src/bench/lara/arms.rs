@@ -8,8 +8,8 @@ use affetto_judge::labels::Labels;
 use affetto_judge::metrics::{METRICS, measure};
 use serde::Serialize;
 
-use super::judges::{Judges, Piece};
 use crate::args::EmotionArgs;
+use crate::bench::judges::{Judges, Piece};
 use crate::bench::no_notes;
 use crate::failure::Failure;
 use crate::input;
@@ -193,8 +193,7 @@ impl Requests {
                 }
                 let take = studio.generate(&prompt.ablation(part.ablation(arm.told)))?;
                 let score = take.score().ok_or_else(no_notes)?;
-                let seconds = take.summary().duration_seconds;
-                let hearing = judges.hear(&Piece { score: Some(score), audio: take.audio()?, seconds })?;
+                let hearing = judges.hear(&Piece::of(&take)?)?;
                 made.push(Made {
                     arm: arm.name,
                     part,

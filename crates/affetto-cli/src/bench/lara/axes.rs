@@ -7,8 +7,8 @@ use affetto_judge::plot::{Scatter, ScatterPanel};
 use serde::Serialize;
 
 use super::arms::WORDS;
-use super::judges::{Judges, Piece};
 use crate::args::EmotionArgs;
+use crate::bench::judges::{Judges, Piece};
 use crate::bench::no_notes;
 use crate::failure::Failure;
 use crate::output;
@@ -91,9 +91,8 @@ fn measure(
                 Some(guidance) => prompt.guidance(guidance),
                 None => prompt,
             })?;
-            let score = take.score().ok_or_else(no_notes)?;
-            let piece = Piece { score: Some(score), audio: take.audio()?, seconds: take.summary().duration_seconds };
-            let readings = judges.hear(&piece)?.readings;
+            take.score().ok_or_else(no_notes)?;
+            let readings = judges.hear(&Piece::of(&take)?)?.readings;
             for (of_judge, reading) in heard.iter_mut().zip(&readings) {
                 of_judge[seed].push(reading.as_ref().map_or(0.0, axis.read));
             }

@@ -6,7 +6,6 @@
 
 mod arms;
 pub mod axes;
-mod judges;
 mod page;
 mod real;
 mod report;
@@ -17,10 +16,10 @@ use affetto::whole::{Pending, Sink};
 use affetto::{Assets, Sound, Studio};
 
 use self::arms::{Arm, Part, Requests, WORDS};
-use self::judges::Judges;
 use self::real::{Known, Set};
 use self::report::{JudgeInfo, Report};
 use crate::args::EmotionArgs;
+use crate::bench::judges::Judges;
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::Progress;
@@ -38,6 +37,9 @@ pub fn run(args: &EmotionArgs) -> Result<(), Failure> {
 
     let mut progress = Progress::new(args.json);
     let threads = usize::from(args.threads.unwrap_or(0));
+    // Files first: what is wrong with them shall be known before takes are made.
+    let (real_heard, reference_heard) =
+        hear(&assets, threads, &judges, real.as_ref(), reference.as_ref(), &mut progress)?;
     let parts = [Part::Whole, Part::ModelOnly];
     let parts = &parts[..if args.ablations { 2 } else { 1 }];
     let mut takes = Vec::new();
@@ -49,8 +51,6 @@ pub fn run(args: &EmotionArgs) -> Result<(), Failure> {
             }
         }
     }
-    let (real_heard, reference_heard) =
-        hear(&assets, threads, &judges, real.as_ref(), reference.as_ref(), &mut progress)?;
     progress.finish();
 
     let infos = judges.list().iter().map(|j| JudgeInfo { name: j.name, aligned: j.aligned }).collect();

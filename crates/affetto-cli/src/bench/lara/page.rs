@@ -8,8 +8,8 @@ use affetto_judge::metrics::METRICS;
 use affetto_judge::plot::{Scatter, ScatterPanel};
 
 use super::arms::Part;
-use super::judges::EMBEDDING;
 use super::report::{Line, Report};
+use crate::bench::judges::EMBEDDING;
 
 /// A table with its heading and what there is to say below it.
 pub struct Table {

@@ -8,7 +8,7 @@ use affetto_judge::labels::Labels;
 use affetto_judge::metrics::{METRICS, measure};
 use affetto_judge::{EmotionReading, deam, features};
 
-use super::judges::{Hearing, Judges, Piece};
+use crate::bench::judges::{Heard, Judges, Piece};
 use crate::failure::Failure;
 use crate::input;
 use crate::progress::Progress;
@@ -37,7 +37,7 @@ pub struct Known {
     /// What it is known to feel like.
     pub label: Option<EmotionReading>,
     /// What is heard in it.
-    pub hearing: Hearing,
+    pub hearing: Heard,
     /// The metrics of its notes, where it has any.
     pub metrics: Option<[f64; METRICS.len()]>,
 }

@@ -262,8 +262,8 @@ fn gaussian<'a>(pieces: impl Iterator<Item = &'a Vec<Vec<f32>>>) -> Option<Gauss
 mod tests {
     use affetto_judge::EmotionReading;
 
-    use super::super::judges::Hearing;
     use super::*;
+    use crate::bench::judges::Heard as Hearing;
 
     fn reading(valence: f64, arousal: f64) -> EmotionReading {
         EmotionReading { valence, arousal }
