@@ -26,8 +26,7 @@ pub struct LaraArgs {
     /// Run with a checkpoint, or folder of a model.safetensors, that a new run begins with
     #[arg(long, value_name = "DIR", default_value = "assets/score")]
     pub init: PathBuf,
-    /// MERT, where a [musicgen] configuration names it as the network that hears: a folder, or an id in the Hugging Face
-    /// cache
+    /// MERT, where the configuration names it as the network that hears: a folder, or an id in the Hugging Face cache
     #[arg(long, value_name = "DIR|ID")]
     pub mert: Option<String>,
     /// Folder that keeps what was heard of the training windows
@@ -51,6 +50,7 @@ pub struct LaraArgs {
 pub fn run(args: &LaraArgs) -> Result<(), Failure> {
     let how = LaraRun {
         init: args.init.clone(),
+        mert: args.mert.clone(),
         features: args.features.clone(),
         seed: args.seed,
         lambda: args.lambda,

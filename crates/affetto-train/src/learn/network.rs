@@ -210,8 +210,14 @@ impl Network {
 
     /// The network with everything frozen but what encodes conditions.
     pub fn frozen(self) -> Network {
-        let conditions = self.conditions.clone();
-        Network { conditions, ..self.no_grad() }
+        // Part by part: a clone of weights that are not drawn yet would be frozen with what it was cloned from.
+        Network {
+            embed: self.embed.no_grad(),
+            layers: self.layers.no_grad(),
+            layer_norm: self.layer_norm.no_grad(),
+            heads: self.heads.no_grad(),
+            ..self
+        }
     }
 
     /// The network with its layers' adapters merged into them; no adapters leave it as it is.

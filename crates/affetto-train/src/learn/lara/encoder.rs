@@ -7,7 +7,8 @@ use affetto_engine::Checkpoint;
 use affetto_judge::sound::LOUDNESS;
 use affetto_models::musicnn::{MusiCnn, PENULTIMATE, POOLED, SAMPLE_RATE};
 
-use crate::config::Features;
+use super::mert::MertEncoder;
+use crate::config::{Encoder, Features, LaraConfig};
 use crate::error::TrainError;
 
 /// True peak of sound before it is heard, in dBFS.
@@ -29,6 +30,21 @@ pub trait SoundEncoder: Send + Sync {
     /// # Errors
     /// Sound that can't be resampled or heard.
     fn rows(&self, sound: &AudioBuffer) -> Result<Vec<f32>, TrainError>;
+}
+
+/// The network a configuration names: MusiCNN from an assets folder, or MERT from `mert`, its folder or id in the
+/// Hugging Face cache.
+///
+/// # Errors
+/// Files that are missing or broken; MERT without its folder.
+pub fn open(assets: &Path, mert: Option<&str>, lara: &LaraConfig) -> Result<Box<dyn SoundEncoder>, TrainError> {
+    match (lara.encoder, mert) {
+        (Encoder::Musicnn, _) => Ok(Box::new(MusiCnnEncoder::open(assets, lara.features)?)),
+        (Encoder::Mert, Some(mert)) => Ok(Box::new(MertEncoder::open(mert, lara.encoder_layer)?)),
+        (Encoder::Mert, None) => {
+            Err(TrainError::Data("lara.encoder is \"mert\": name its folder or id with --mert".into()))
+        }
+    }
 }
 
 /// MusiCNN, one window of 3 s after the other.

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use affetto_score::synth::SoundFont;
 use serde::{Deserialize, Serialize};
 
-use super::encoder::{MusiCnnEncoder, SoundEncoder};
+use super::encoder;
 use super::examples::{Ears, ScoreExamples, deciding_files, scale_of, soundfont};
 use super::model::{LaraModel, ScoreLara};
-use crate::config::{Encoder, LaraConfig, TrainConfig};
+use crate::config::{LaraConfig, TrainConfig};
 use crate::corpora::Split;
 use crate::error::TrainError;
 use crate::learn::checkpoint;
@@ -29,6 +29,8 @@ const SETTINGS_FILE: &str = "lara.json";
 pub struct LaraRun {
     /// Folder of a run with a checkpoint, or of a `model.safetensors`: what a new run begins with.
     pub init: PathBuf,
+    /// MERT's folder or id, where the configuration names it as the network that hears.
+    pub mert: Option<String>,
     /// Folder of feature caches.
     pub features: PathBuf,
     /// Instead of the configuration's seed.
@@ -103,7 +105,7 @@ pub fn train_lara(
     }
     let wrong = |what| TrainError::Config { path: run.config.clone(), what };
     lara.check(config.model.num_hidden_layers).map_err(wrong)?;
-    let encoder = encoder(&run.assets, &lara)?;
+    let encoder = encoder::open(&run.assets, how.mert.as_deref(), &lara)?;
     Settings { lara: lara.clone(), seed: config.train.seed, width: encoder.width() }.keep(&run.run_dir)?;
     keep_prior(&how.init, &run.run_dir)?;
     let font = SoundFont::open(soundfont(&run.assets)).map_err(|e| TrainError::Data(e.to_string()))?;
@@ -137,15 +139,6 @@ pub fn train_lara(
     let model = train_with(&loop_run, &objective)?;
     let tensors = export::tensors(&model.merged(), &config.model);
     export::write(&run.run_dir.join(WEIGHTS_FILE), &tensors, Storage::F32, HashMap::new())
-}
-
-fn encoder(assets: &Path, lara: &LaraConfig) -> Result<Box<dyn SoundEncoder>, TrainError> {
-    match lara.encoder {
-        Encoder::Musicnn => Ok(Box::new(MusiCnnEncoder::open(assets, lara.features)?)),
-        Encoder::Mert => {
-            Err(TrainError::Data("lara.encoder \"mert\": not for the score family; use \"musicnn\"".into()))
-        }
-    }
 }
 
 /// The network of the newest checkpoint in `init`, else of its `model.safetensors`.

@@ -11,10 +11,9 @@ use super::export;
 use super::model::{LaraMusicGen, MusicGenLara, loop_config};
 use super::network::MusicGenNetwork;
 use super::prepared::Ears;
-use crate::config::{Encoder, LaraConfig, MusicGenTrainConfig};
+use crate::config::MusicGenTrainConfig;
 use crate::error::TrainError;
-use crate::learn::lara::encoder::{MusiCnnEncoder, SoundEncoder};
-use crate::learn::lara::mert::MertEncoder;
+use crate::learn::lara::encoder;
 use crate::learn::trainer::{LoopRun, train_with};
 
 /// The settings within a run's folder: what its checkpoints are made of.
@@ -72,7 +71,7 @@ pub fn train_lara(run: &MusicGenRun, told: &mut dyn FnMut(&'static str, usize, u
     config.lara.check(sizes.decoder.num_hidden_layers).map_err(wrong)?;
     let random = Device::default();
     MusicGenNetwork::load(folder.checkpoint(), &sizes, config.musicgen.tokens, &random)?;
-    let encoder = encoder(run, &config.lara)?;
+    let encoder = encoder::open(&run.assets, run.mert.as_deref(), &config.lara)?;
     keep(&run.run_dir, &config)?;
 
     let ears = Ears {
@@ -111,16 +110,6 @@ pub fn train_lara(run: &MusicGenRun, told: &mut dyn FnMut(&'static str, usize, u
         train.seed
     );
     export::write_folder(&model.merged(), &sizes, &folder, &run.run_dir.join(MODEL_FOLDER), &trained)
-}
-
-fn encoder(run: &MusicGenRun, lara: &LaraConfig) -> Result<Box<dyn SoundEncoder>, TrainError> {
-    match (lara.encoder, &run.mert) {
-        (Encoder::Musicnn, _) => Ok(Box::new(MusiCnnEncoder::open(&run.assets, lara.features)?)),
-        (Encoder::Mert, Some(mert)) => Ok(Box::new(MertEncoder::open(mert, lara.encoder_layer)?)),
-        (Encoder::Mert, None) => {
-            Err(TrainError::Data("lara.encoder is \"mert\": name its folder or id with --mert".into()))
-        }
-    }
 }
 
 /// `1`, `2` …, or `1L`, `1R`, `2L` …, as in `take.json`.
