@@ -54,7 +54,7 @@ impl Room {
         let config = self.at(&format!("{name}.toml"));
         let text = format!(
             "[musicgen]\nmodel = {:?}\nclips = {:?}\ncrop_seconds = 1.0\n[train]\nseed = 3\nbatch_size = 8\nsteps = 400\n\
-             learning_rate = 1e-2\nvalidate_every = 100\n[train.dropout]\nall = 0.1\n[lara]\n{lara}\n",
+             learning_rate = 1e-2\nvalidate_every = 100\n[train.dropout]\nall = 0.1\n[lara]\nproxy_rate = 1.0\n{lara}\n",
             self.at("base"),
             self.at("clips.csv"),
         );
@@ -177,7 +177,7 @@ fn a_frozen_model_stays_and_a_run_with_other_settings_is_refused() {
         let config = room.at("frozen.toml");
         let text = std::fs::read_to_string(&config).expect("written before");
         let (before, _) = text.split_once("[lara]").expect("it has the table");
-        std::fs::write(&config, format!("{before}[lara]\n{lara}\n")).expect("written");
+        std::fs::write(&config, format!("{before}[lara]\nproxy_rate = 1.0\n{lara}\n")).expect("written");
         let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets");
         let (run_dir, features) = (room.at("frozen"), room.at("features"));
         let run = MusicGenRun { config, run_dir, assets, features, ..MusicGenRun::default() };

@@ -21,8 +21,8 @@ pub struct LaraConfig {
     /// Linear layers of the proxy.
     #[serde(default = "proxy_layers")]
     pub proxy_layers: usize,
-    /// Learning rate of the score family's proxy, in multiples of the loop's: it begins from nothing beside a model that
-    /// is trained already.
+    /// Learning rate of the proxy, and of a MusicGen model's AV encoder, in multiples of the loop's: they begin from
+    /// nothing beside a model that is trained already.
     #[serde(default = "proxy_rate")]
     pub proxy_rate: f64,
     /// The network that hears.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use affetto_engine::Checkpoint;
 use affetto_models::musicgen::MusicGenConfig;
-use burn::module::Module;
+use burn::module::{Module, ParamId, list_param_ids};
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -143,6 +143,12 @@ impl Objective for MusicGenLara<'_> {
             Backbone::Full => model,
             Backbone::LowRank | Backbone::Frozen => LaraMusicGen { network: model.network.frozen(), ..model },
         }
+    }
+
+    fn faster(&self, model: &LaraMusicGen) -> Option<(Vec<ParamId>, f64)> {
+        // What begins from nothing beside a model that is trained already.
+        let new = [list_param_ids(&model.proxy), list_param_ids(&model.network.av)].concat();
+        Some((new, self.config.lara.proxy_rate))
     }
 
     fn losses(&self, model: &LaraMusicGen, batch: &HostBatch, device: &Device) -> Losses {
