@@ -1,10 +1,14 @@
 //! Lists the files of the repository's `assets/` for embedding, as a table of names and bytes sorted by name.
 //!
-//! `assets/research` stays out: it is under other terms than the rest and `generate` does not need it.
+//! `assets/research` stays out: it is under other terms than the rest and `generate` does not need it. Only the emotion
+//! predictor comes from there, with its card, where the feature `predictor` asks for it.
 //! (A package for crates.io would need a copy of `assets/` inside this crate.)
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// The emotion predictor and the card that says what it was fitted on.
+const PREDICTOR: [&str; 2] = ["research/emotion-predictor.json", "research/README.md"];
 
 fn main() -> std::io::Result<()> {
     let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
@@ -12,7 +16,12 @@ fn main() -> std::io::Result<()> {
     println!("cargo::rerun-if-changed={}", assets.display());
     let mut files = Vec::new();
     if std::env::var_os("CARGO_FEATURE_BUNDLED").is_some() && assets.is_dir() {
-        list(&assets.canonicalize()?, "", &mut files)?;
+        let assets = assets.canonicalize()?;
+        list(&assets, "", &mut files)?;
+        if std::env::var_os("CARGO_FEATURE_PREDICTOR").is_some() {
+            let named = |name: &str| (name.to_owned(), assets.join(name));
+            files.extend(PREDICTOR.map(named).into_iter().filter(|(_, path)| path.is_file()));
+        }
     }
     files.sort();
     let rows: String =

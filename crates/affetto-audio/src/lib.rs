@@ -20,7 +20,7 @@ pub use chroma::chroma;
 pub use decode::{AudioStream, decode_bytes, decode_file, decode_ogg_vorbis, decode_reader};
 pub use encode::{SampleFormat, Tags, write_flac, write_wav};
 pub use error::{AudioError, Result};
-pub use loudness::{Normalized, integrated_lufs, normalize};
+pub use loudness::{LoudnessMeter, Normalized, integrated_lufs, normalize};
 pub use mel::{MelFilterbank, MelSettings, mel};
 pub use resample::{StreamResampler, resample};
 pub use stft::{PowerSpectrogram, power_spectrogram};

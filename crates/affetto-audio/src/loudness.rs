@@ -16,21 +16,57 @@ pub const TRUE_PEAK_CEILING_DBFS: f64 = -1.0;
 /// # Errors
 /// No channels, more than the meter takes, or a sample rate it refuses.
 pub fn integrated_lufs(audio: &AudioBuffer) -> Result<f64> {
-    let refuse =
-        |why: String| AudioError::Loudness { channels: audio.channels.len(), sample_rate: audio.sample_rate, why };
+    let mut meter = LoudnessMeter::new(audio.sample_rate, audio.channels.len())?;
     let frames = audio.frames();
-    let mut meter =
-        EbuR128::new(audio.channels.len() as u32, audio.sample_rate, Mode::I).map_err(|e| refuse(e.to_string()))?;
     if frames == 0 {
         return Ok(f64::NEG_INFINITY);
     }
     let block = (audio.sample_rate as usize * 2).div_ceil(5);
     let repeats = if frames <= block { block / frames + 2 } else { 1 };
-    let planes: Vec<&[f32]> = audio.channels.iter().map(|c| &c[..frames]).collect();
     for _ in 0..repeats {
-        meter.add_frames_planar_f32(&planes).map_err(|e| refuse(e.to_string()))?;
+        meter.push(audio)?;
     }
-    meter.loudness_global().map_err(|e| refuse(e.to_string()))
+    meter.integrated_lufs()
+}
+
+/// Measures the loudness of a sound that comes in blocks.
+pub struct LoudnessMeter {
+    meter: EbuR128,
+    sample_rate: u32,
+    channels: usize,
+}
+
+impl LoudnessMeter {
+    /// A meter for sound of this rate and number of channels.
+    ///
+    /// # Errors
+    /// No channels, more than the meter takes, or a sample rate it refuses.
+    pub fn new(sample_rate: u32, channels: usize) -> Result<LoudnessMeter> {
+        let refuse = |why: String| AudioError::Loudness { channels, sample_rate, why };
+        let meter = EbuR128::new(channels as u32, sample_rate, Mode::I).map_err(|e| refuse(e.to_string()))?;
+        Ok(LoudnessMeter { meter, sample_rate, channels })
+    }
+
+    /// Measures the next block.
+    ///
+    /// # Errors
+    /// Another number of channels than the meter was made for.
+    pub fn push(&mut self, block: &AudioBuffer) -> Result<()> {
+        let planes: Vec<&[f32]> = block.channels.iter().map(|c| &c[..block.frames()]).collect();
+        self.meter.add_frames_planar_f32(&planes).map_err(|e| self.refuse(e.to_string()))
+    }
+
+    /// Loudness of all blocks so far in LUFS, gated; `-inf` for silence and below 400 ms.
+    ///
+    /// # Errors
+    /// The meter refuses.
+    pub fn integrated_lufs(&self) -> Result<f64> {
+        self.meter.loudness_global().map_err(|e| self.refuse(e.to_string()))
+    }
+
+    fn refuse(&self, why: String) -> AudioError {
+        AudioError::Loudness { channels: self.channels, sample_rate: self.sample_rate, why }
+    }
 }
 
 /// The true peak of all channels, in dBFS; `-inf` for silence.

@@ -1,9 +1,11 @@
 //! Every command and every flag, once.
 
+mod feel;
 mod lara;
 
 use std::path::PathBuf;
 
+pub use self::feel::FeelArgs;
 pub use self::lara::{LaraArgs, Suite};
 use clap::{Args, Parser, Subcommand};
 
@@ -22,6 +24,9 @@ pub enum Command {
     /// Make music from words and a feeling
     #[command(after_help = GENERATE_EXAMPLES)]
     Generate(Box<GenerateArgs>),
+    /// Hear what music feels like: valence and arousal, over time and as a whole
+    #[command(after_help = feel::EXAMPLES)]
+    Feel(FeelArgs),
     /// Show the models, where they come from and their licences
     Models(ModelsArgs),
     /// Measure what the models do; each prints a table

@@ -3,11 +3,13 @@
 mod args;
 mod bench;
 mod failure;
+mod feel;
 mod generate;
 mod input;
 mod memory;
 mod models;
 mod output;
+mod predictor;
 mod progress;
 mod signals;
 #[cfg(feature = "train")]
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli, started: Instant) -> Result<(), Failure> {
     match cli.command {
         Command::Generate(args) => generate::run(&args, started),
+        Command::Feel(args) => feel::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Bench(args) => bench::run(&args),
         #[cfg(feature = "train")]
