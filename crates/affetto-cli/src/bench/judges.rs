@@ -4,19 +4,13 @@
 use affetto::{Assets, AudioBuffer, Score, Take};
 use affetto_judge::hearing::{Ears, Hearing, Sense};
 use affetto_judge::{EmotionReading, NotesJudge, SoundJudge};
-use affetto_models::basic_pitch::BasicPitch;
-use affetto_models::musicnn::MusiCnn;
 
 use crate::args::EmotionArgs;
 use crate::failure::Failure;
-use crate::input;
+use crate::{input, predictor};
 
 /// The embedding that Fréchet distances are taken in.
 pub const EMBEDDING: &str = "MusiCNN penultimate layer, windows of 3 s";
-/// The networks that judges hear with.
-pub const MUSICNN: &str = "musicnn/musicnn.safetensors";
-/// See [`MUSICNN`].
-pub const BASIC_PITCH: &str = "basic-pitch/basic_pitch.safetensors";
 /// Files of judges of sound, without their part; those that are there are used, the first must be.
 const SOUND_JUDGES: [&str; 2] = ["sound-judge", "musicnn-judge"];
 
@@ -95,10 +89,7 @@ impl Judges {
             };
             list.push(Judge { name, aligned, hears: Hears::Sound(judge) });
         }
-        let broken = |name: &str, e: &dyn std::fmt::Display| Failure::failed(format!("{name}: {e}"));
-        let musicnn = MusiCnn::load(&assets.checkpoint(&[MUSICNN])?).map_err(|e| broken(MUSICNN, &e))?;
-        let basic_pitch = BasicPitch::load(&assets.checkpoint(&[BASIC_PITCH])?).map_err(|e| broken(BASIC_PITCH, &e))?;
-        Ok(Judges { list, ears: Ears { musicnn, basic_pitch } })
+        Ok(Judges { list, ears: predictor::ears(assets)? })
     }
 
     /// The judges, in the order of their readings.
