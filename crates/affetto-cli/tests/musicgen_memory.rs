@@ -26,10 +26,9 @@ fn more_sound() -> u64 {
 #[test]
 fn files_are_written_as_they_are_decoded() {
     let desk = Desk::with_musicgen(Kind::Text);
-    for output in [&["a.wav"][..], &["a.flac"], &["a.flac", "b.wav", "c.json"]] {
-        let (short, long) = (peak(&desk, SHORT, output), peak(&desk, LONG, output));
-        assert!(long < short + more_sound() / 5, "{output:?}: {short} bytes for {SHORT} s, {long} for {LONG} s");
-    }
+    let output = ["a.flac", "b.wav", "c.json"];
+    let (short, long) = (peak(&desk, SHORT, &output), peak(&desk, LONG, &output));
+    assert!(long < short + more_sound() / 5, "{short} bytes for {SHORT} s, {long} for {LONG} s");
     // The file is as long as was asked.
     let flac = desk.read("a.flac");
     let samples = flac[21..26].iter().fold(0u64, |all, &byte| all << 8 | u64::from(byte)) & 0xf_ffff_ffff;

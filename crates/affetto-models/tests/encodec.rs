@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use affetto_engine::{Checkpoint, threads};
+use affetto_engine::{Checkpoint, Precision, threads};
 use affetto_models::encodec::{DecodeStream, Encodec, EncodecConfig};
 use safetensors::{Dtype, tensor::TensorView};
 use serde_json::Value;
@@ -182,4 +182,21 @@ fn the_first_codebooks_alone_code_and_decode() {
     assert_eq!(fewer.encode(&sound).unwrap(), first);
     assert_eq!(fewer.decode(&first).unwrap().len(), sound.len());
     assert!(load().with_codebooks(5).err().unwrap().to_string().contains("at most the codec's 4"));
+}
+
+#[test]
+fn an_lstm_in_bf16_changes_the_sound_little_and_the_codes_not_at_all() {
+    for name in ["plain", "shortcut"] {
+        let golden = golden(name);
+        let rounded = Arc::new(Encodec::load_with(&golden.checkpoint, &golden.config, "", Precision::Bf16).unwrap());
+        let sound = golden.numbers("sound");
+        assert_eq!(rounded.encode(&sound).unwrap(), golden.codec.encode(&sound).unwrap());
+        let codes = golden.codes("random");
+        let (exact, near) = (golden.codec.decode(&codes).unwrap(), rounded.decode(&codes).unwrap());
+        let energy = |x: &mut dyn Iterator<Item = f32>| x.map(|v| f64::from(v).powi(2)).sum::<f64>();
+        let error = energy(&mut exact.iter().zip(&near).map(|(a, b)| a - b));
+        let below = 10.0 * (error / energy(&mut exact.iter().copied())).log10();
+        println!("{name}: the difference is {below:.1} dB under the sound");
+        assert!(error > 0.0 && below < -40.0, "{name}: {below} dB");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use affetto_engine::Checkpoint;
+use affetto_engine::{Checkpoint, Precision};
 
 use super::config::EncodecConfig;
 use super::conv::{Conv, Upsample, elu};
@@ -16,7 +16,7 @@ const WINDOW: usize = 50;
 /// The most codebooks that are read.
 const MAX_BOOKS: usize = 64;
 
-/// An EnCodec model. Its weights are f32.
+/// An EnCodec model. Its weights are f32, but for those [`load_with`](Encodec::load_with) says.
 pub struct Encodec {
     pub(super) config: EncodecConfig,
     /// Read when sound is first encoded: most takes only decode.
@@ -45,9 +45,23 @@ impl Encodec {
     /// # Errors
     /// When a tensor is missing or has another shape.
     pub fn load(checkpoint: &Checkpoint, config: &EncodecConfig, prefix: &str) -> Result<Self, ModelError> {
+        Self::load_with(checkpoint, config, prefix, Precision::F32)
+    }
+
+    /// As [`load`](Self::load), with what the decoder's LSTM reads of its weights for every frame, a third of the
+    /// decoding time in f32, held in `recurrent`. Sound is encoded in f32 whatever it is.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with(
+        checkpoint: &Checkpoint,
+        config: &EncodecConfig,
+        prefix: &str,
+        recurrent: Precision,
+    ) -> Result<Self, ModelError> {
         let strides = config.upsampling_ratios.len();
         let widest = config.channels(strides);
-        let mut read = Reader { checkpoint, config, side: format!("{prefix}decoder."), layer: 0 };
+        let mut read = Reader { checkpoint, config, side: format!("{prefix}decoder."), recurrent, layer: 0 };
         let first = read.layer(config.hidden_size, widest, config.kernel_size, 1)?;
         let memory = read.lstm(widest)?;
         let mut up = Vec::with_capacity(strides);
@@ -101,7 +115,7 @@ impl Encodec {
         let strides = config.upsampling_ratios.len();
         let widest = config.channels(strides);
         let side = format!("{}encoder.", self.prefix);
-        let mut read = Reader { checkpoint: &self.checkpoint, config, side, layer: 0 };
+        let mut read = Reader { checkpoint: &self.checkpoint, config, side, recurrent: Precision::F32, layer: 0 };
         let first = read.layer(1, config.num_filters, config.kernel_size, 1)?;
         let mut down = Vec::with_capacity(strides);
         for (i, &ratio) in config.upsampling_ratios.iter().rev().enumerate() {

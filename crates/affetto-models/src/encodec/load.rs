@@ -21,6 +21,8 @@ pub(super) struct Reader<'a> {
     pub config: &'a EncodecConfig,
     /// Up to and with `encoder.` or `decoder.`.
     pub side: String,
+    /// How the LSTM's weights for its own state are held: those are read whole for each frame.
+    pub recurrent: Precision,
     /// The number of the next layer; functions between layers have numbers too.
     pub layer: usize,
 }
@@ -137,17 +139,17 @@ impl Reader<'_> {
     pub fn lstm(&mut self, width: usize) -> Result<Vec<LstmLayer>, ModelError> {
         let layers = (0..self.config.num_lstm_layers)
             .map(|i| {
-                let weight = |part: &str| {
+                let weight = |part: &str, precision| {
                     let name = self.name(&format!("lstm.weight_{part}_l{i}"));
-                    PackedMatrix::load(self.checkpoint, &name, 4 * width, width, Precision::F32)
+                    PackedMatrix::load(self.checkpoint, &name, 4 * width, width, precision)
                 };
                 let bias = |part: &str| {
                     self.checkpoint.tensor_f32(&self.name(&format!("lstm.bias_{part}_l{i}")), &[4 * width])
                 };
                 let both = bias("ih")?.iter().zip(bias("hh")?).map(|(a, b)| a + b).collect();
                 Ok(LstmLayer {
-                    input: Linear::new(weight("ih")?, Some(both))?,
-                    hidden: Linear::new(weight("hh")?, None)?,
+                    input: Linear::new(weight("ih", Precision::F32)?, Some(both))?,
+                    hidden: Linear::new(weight("hh", self.recurrent)?, None)?,
                 })
             })
             .collect::<Result<_, ModelError>>()?;

@@ -95,7 +95,7 @@ impl MusicGenStudio {
         let folder = Arc::new(ModelFolder::open(path_or_id)?);
         let precision = precision_for(&folder, options.quantize)?;
         let config = MusicGenConfig::from_json(folder.config())?;
-        let sound = Arc::new(CodesSound::new(folder.clone(), &config)?);
+        let sound = Arc::new(CodesSound::new(folder.clone(), &config, precision)?);
         let file = folder.path().join(AV_ENCODER_FILE);
         let av = match file.is_file() {
             true => Some(Arc::new(AvEncoder::open(&file, config.decoder.hidden_size)?)),
@@ -128,6 +128,21 @@ impl MusicGenStudio {
         let model = Arc::new(model);
         self.model = Some(model.clone());
         Ok(model)
+    }
+
+    /// The language model and the codec, both ready: what is not there yet is loaded side by side.
+    fn loaded(&mut self) -> Result<Arc<MusicGen>> {
+        let sound = self.sound.clone();
+        std::thread::scope(|scope| {
+            let codec = std::thread::Builder::new().spawn_scoped(scope, || sound.codec().map(drop));
+            let model = self.model();
+            match codec {
+                Ok(codec) => codec.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?,
+                // No thread to be had.
+                Err(_) => sound.codec().map(drop)?,
+            }
+            model
+        })
     }
 
     /// Whether it hears a feeling beside the words.
@@ -183,12 +198,11 @@ impl MusicGenStudio {
         progress: &mut dyn FnMut(f32),
         done: &mut dyn FnMut(usize, Take) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        // Now rather than after the loop: a codec that cannot be read would cost all the codes.
-        self.sound.codec()?;
         let all = prompts.len().max(1) as f32;
         for (b, batch) in prompts.chunks(MAX_BATCH).enumerate() {
             let mut jobs = batch.iter().map(|prompt| Job::prepare(self, prompt)).collect::<Result<Vec<_>>>()?;
-            let model = self.model()?;
+            // The codec now rather than after the loop: one that cannot be read would cost all the codes.
+            let model = self.loaded()?;
             let started = Instant::now();
             let takes = jobs.iter_mut().map(|job| job.begin(&model)).collect::<Result<Vec<_>>>()?;
             // A take that is resumed makes its last rows anew.
@@ -214,7 +228,7 @@ impl MusicGenStudio {
         let called = Instant::now();
         let mut job = Job::prepare(self, prompt)?;
         let started = Instant::now();
-        let model = self.model()?;
+        let model = self.loaded()?;
         let decoder = self.sound.decoder()?;
         job.timings.load_seconds += started.elapsed().as_secs_f64();
         CodesStream::start(model, decoder, job, called)

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use affetto_audio::AudioBuffer;
+use affetto_engine::Precision;
 use affetto_models::ModelFolder;
 use affetto_models::encodec::{DecodeStream, Encodec, EncodecConfig};
 use affetto_models::musicgen::MusicGenConfig;
@@ -24,11 +25,15 @@ pub(crate) struct CodesSound {
     channels: usize,
     sample_rate: u32,
     frame_rate: usize,
+    /// How the codec's LSTM is held.
+    recurrent: Precision,
     codec: OnceLock<Arc<Encodec>>,
 }
 
 impl CodesSound {
-    pub fn new(folder: Arc<ModelFolder>, model: &MusicGenConfig) -> Result<CodesSound> {
+    /// What decodes the codes of a model that is held in `precision`. Where that rounds, the codec's LSTM is rounded a
+    /// little too.
+    pub fn new(folder: Arc<ModelFolder>, model: &MusicGenConfig, precision: Precision) -> Result<CodesSound> {
         let config = EncodecConfig::from_json(&folder.config()["audio_encoder"])?;
         Ok(CodesSound {
             config,
@@ -36,6 +41,7 @@ impl CodesSound {
             channels: model.channels,
             sample_rate: model.sampling_rate,
             frame_rate: model.frame_rate,
+            recurrent: if precision == Precision::F32 { Precision::F32 } else { Precision::Bf16 },
             folder,
             codec: OnceLock::new(),
         })
@@ -46,7 +52,7 @@ impl CodesSound {
         if let Some(codec) = self.codec.get() {
             return Ok(codec.clone());
         }
-        let codec = Encodec::load(self.folder.checkpoint(), &self.config, PREFIX)?;
+        let codec = Encodec::load_with(self.folder.checkpoint(), &self.config, PREFIX, self.recurrent)?;
         let codec = Arc::new(codec.with_codebooks(self.streams / self.channels)?);
         Ok(self.codec.get_or_init(|| codec).clone())
     }
