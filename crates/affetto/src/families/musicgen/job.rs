@@ -176,20 +176,6 @@ fn feelings(curve: &EmotionCurve, frames: usize, rate: f64) -> Vec<Feeling> {
     told
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_curve_is_told_every_two_seconds_and_a_point_once() {
-        let told = |text: &str| feelings(&EmotionCurve::parse(text).unwrap(), 500, 50.0);
-        assert_eq!(told("0.5,-1"), [Feeling { from: 0, valence: 0.5, arousal: -1.0 }]);
-        let turn = told("0:-1,0 4:1,0.5");
-        assert_eq!(turn.iter().map(|f| f.from).collect::<Vec<_>>(), [0, 100, 200], "it is still after 4 s");
-        assert_eq!(turn.iter().map(|f| f.valence).collect::<Vec<_>>(), [-0.5, 0.5, 1.0]);
-    }
-}
-
 /// The codes of what a take shall begin with, which must be longer.
 fn beginning(from: &Continuation, studio: &mut MusicGenStudio, frames: usize) -> Result<Arc<[u32]>> {
     let codes = studio.heard.beginning(from, &studio.sound, &studio.config, &studio.name)?;
@@ -203,4 +189,18 @@ fn beginning(from: &Continuation, studio: &mut MusicGenStudio, frames: usize) ->
         });
     }
     Ok(codes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_is_told_every_two_seconds_and_a_point_once() {
+        let told = |text: &str| feelings(&EmotionCurve::parse(text).unwrap(), 500, 50.0);
+        assert_eq!(told("0.5,-1"), [Feeling { from: 0, valence: 0.5, arousal: -1.0 }]);
+        let turn = told("0:-1,0 4:1,0.5");
+        assert_eq!(turn.iter().map(|f| f.from).collect::<Vec<_>>(), [0, 100, 200], "it is still after 4 s");
+        assert_eq!(turn.iter().map(|f| f.valence).collect::<Vec<_>>(), [-0.5, 0.5, 1.0]);
+    }
 }
