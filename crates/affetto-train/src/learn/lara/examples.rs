@@ -158,3 +158,80 @@ pub fn deciding_files(corpus: &Path, assets: &Path) -> Vec<PathBuf> {
 pub fn soundfont(assets: &Path) -> PathBuf {
     assets.join("soundfont/affetto-gm.sf3")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use affetto_audio::AudioBuffer;
+    use affetto_judge::notes::NotesJudge;
+
+    use super::*;
+    use crate::config::Scaling;
+    use crate::corpora::{Corpus, Split, tiny};
+
+    /// Hears how loud each second is.
+    struct Loudness(AtomicUsize);
+
+    impl SoundEncoder for Loudness {
+        fn name(&self) -> String {
+            "loudness".into()
+        }
+
+        fn width(&self) -> usize {
+            1
+        }
+
+        fn hop_seconds(&self) -> f64 {
+            1.0
+        }
+
+        fn rows(&self, sound: &AudioBuffer) -> Result<Vec<f32>, TrainError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let second = sound.sample_rate as usize;
+            let loud = |part: &[f32]| (part.iter().map(|x| x * x).sum::<f32>() / part.len() as f32).sqrt();
+            Ok(sound.mixdown().chunks_exact(second).map(loud).collect())
+        }
+    }
+
+    #[test]
+    fn windows_are_heard_once_and_their_notes_lie_where_they_sound() {
+        let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets");
+        let folder = tempfile::tempdir().unwrap();
+        let json = std::fs::read_to_string(assets.join("research/label-regressor.json")).unwrap();
+        let windows = || {
+            let judge = NotesJudge::load(&json).unwrap();
+            ScoreWindows::new(tiny::pieces(), judge, &[(Corpus::Tiny, 1.0)], Split::Train, 5, 48).unwrap()
+        };
+        let (encoder, font) = (Loudness(0.into()), SoundFont::open(soundfont(&assets)).unwrap());
+        let ears = Ears {
+            encoder: &encoder,
+            font: &font,
+            files: vec![soundfont(&assets)],
+            folder: folder.path().into(),
+            threads: 2,
+        };
+        let mut last = (0, 0);
+        let cache = ears.hear(&windows(), 3, "tiny", &mut |done, total| last = (done, total)).unwrap();
+        drop(cache);
+        let cache = ears.hear(&windows(), 4, "tiny", &mut |_, _| {}).unwrap();
+        assert_eq!((encoder.0.load(Ordering::Relaxed), last), (4, (3, 3)), "three, then the fourth alone");
+        let none = Scale::fit(std::iter::empty(), 1, Scaling::None);
+        let examples = ScoreExamples::new(windows(), cache, 4, none, 2.0);
+        assert_eq!((examples.len(), examples.width(), examples.window_seconds()), (4, 1, 2.0));
+        for index in 0..4 {
+            let example = examples.example(index);
+            let ends = example.window.rows.last().is_some_and(|row| row[BAR] == END_OF_PIECE);
+            assert_eq!(example.seconds.len() + usize::from(ends), example.window.rows.len());
+            assert!(example.seconds.is_sorted());
+            // A window of two seconds in which notes begin is louder than silence.
+            for (window, loud) in example.features.iter().enumerate() {
+                let begins = example.seconds.iter().any(|s| (*s / 2.0) as usize == window);
+                assert!(!begins || *loud > 1e-3, "window {window} of example {index}: {loud}");
+            }
+            let sounding = example.seconds.last().copied().unwrap_or(0.0) / 2.0;
+            assert!(example.features.len() >= sounding as usize, "{} windows", example.features.len());
+        }
+        assert_ne!(examples.example(0).window, examples.example(1).window);
+    }
+}
