@@ -1,5 +1,7 @@
 //! The judges in `assets/research` load and hear plain contrasts the right way round.
 
+use affetto_judge::hearing::{Hearing, Sense};
+use affetto_judge::predictor::EmotionPredictor;
 use affetto_judge::{EmotionReading, NotesJudge, SoundJudge};
 use affetto_score::{Instrument, Note, Score, TempoChange};
 
@@ -55,15 +57,30 @@ fn fast_loud_and_dense_is_heard_as_more_excited() {
 
 #[test]
 fn the_sound_judges_load_and_stay_in_range() {
-    for json in [
-        include_str!("../../../assets/research/sound-judge-dev.json"),
-        include_str!("../../../assets/research/sound-judge-test.json"),
+    for (sense, json) in [
+        (Sense::Transcription, include_str!("../../../assets/research/sound-judge-dev.json")),
+        (Sense::Transcription, include_str!("../../../assets/research/sound-judge-test.json")),
+        (Sense::MusiCnn, include_str!("../../../assets/research/musicnn-judge-dev.json")),
+        (Sense::MusiCnn, include_str!("../../../assets/research/musicnn-judge-test.json")),
     ] {
         let judge = SoundJudge::load(json).unwrap();
+        assert_eq!(judge.sense, sense);
         // The average of what each was fitted on is heard as middling.
         let average = judge.judge_features(&judge.valence.mean);
         assert!(average.valence.abs() < 0.5 && average.arousal.abs() < 0.5, "{average:?}");
-        let wild = judge.judge_features(&[1e9; 400]);
+        let wild = judge.judge_features(&[1e9; 500]);
         assert!(wild.valence.abs() <= 1.0 && wild.arousal.abs() <= 1.0);
     }
+}
+
+#[test]
+fn the_predictor_is_sure_of_what_it_was_fitted_on_and_of_nothing_in_silence() {
+    let json = include_str!("../../../assets/research/emotion-predictor.json");
+    let predictor = EmotionPredictor::load(json).unwrap();
+    assert_eq!(predictor.arousal.names, Sense::All.names());
+    assert!(predictor.music.raw(&predictor.arousal.mean) > 0.8);
+    assert!(predictor.strangeness_of(&predictor.arousal.mean) < predictor.strangeness.0);
+    let (nothing, windows) = predictor.feel(&Hearing { seconds: 12.0, ..Hearing::default() }, 5.0);
+    assert_eq!((nothing.confidence, windows.len()), (0.0, 2));
+    assert!(EmotionPredictor::load(&json.replace("note_pulse_strength", "x")).is_err());
 }

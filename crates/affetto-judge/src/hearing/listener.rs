@@ -19,6 +19,8 @@ const BATCH_STEP: usize = WINDOWS * musicnn::HOP * MEL_HOP;
 const BATCH: usize = ((WINDOWS - 1) * musicnn::HOP + musicnn::FRAMES - 1) * MEL_HOP;
 /// Mel frames of a batch that the next one does not have.
 const BATCH_FRAMES: usize = WINDOWS * musicnn::HOP;
+/// Middle of MusiCNN's first window, in seconds.
+const WINDOW_MIDDLE: f64 = 1.496;
 /// Seconds that are transcribed at once. Notes are cut where one such span meets the next, so it is long; its answers
 /// take 61 kB a second.
 const TRANSCRIBED_SECONDS: u64 = 120;
@@ -53,7 +55,7 @@ pub struct Listener<'a> {
 
 impl<'a> Listener<'a> {
     /// For a sound of `sample_rate` Hz, every sample of which is multiplied by `gain` first: what brings the whole to
-    /// [`crate::sound::LOUDNESS`].
+    /// [`super::LOUDNESS`].
     ///
     /// # Errors
     ///
@@ -145,8 +147,8 @@ impl<'a> Listener<'a> {
         self.hearing.cells.extend(self.cells.push(&picture[..own]));
         let first = self.batches * BATCH_FRAMES;
         for (i, output) in self.ears.musicnn.windows(picture)?.into_iter().enumerate() {
-            let middle = (first + i * musicnn::HOP) as f64 * MEL_HOP as f64 / f64::from(musicnn::SAMPLE_RATE)
-                + crate::sound::WINDOW_MIDDLE;
+            let middle =
+                (first + i * musicnn::HOP) as f64 * MEL_HOP as f64 / f64::from(musicnn::SAMPLE_RATE) + WINDOW_MIDDLE;
             self.hearing.windows.push(HeardWindow { middle, penultimate: output.penultimate });
         }
         Ok(())

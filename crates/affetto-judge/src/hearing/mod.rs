@@ -1,6 +1,7 @@
 //! Hearing sound: what MusiCNN, Basic Pitch and a spectrogram say of it, as it streams by. The emotion judges of sound
 //! and the emotion predictor read from this.
 
+mod embedding;
 mod listener;
 mod span;
 pub mod texture;
@@ -32,10 +33,12 @@ pub struct Hearing {
     pub notes: Timeline,
 }
 
+/// Loudness that sound is brought to before it is heard, in LUFS: how loud a file is says nothing.
+pub const LOUDNESS: f64 = -16.0;
 /// Most a quiet sound is lifted, as a factor: 40 dB.
 const MAX_GAIN: f64 = 100.0;
 
-/// The factor that brings a sound of `lufs` to [`crate::sound::LOUDNESS`]; 1 for silence.
+/// The factor that brings a sound of `lufs` to [`LOUDNESS`]; 1 for silence.
 pub fn gain_to_loudness(lufs: f64) -> f32 {
-    if lufs.is_finite() { 10f64.powf((crate::sound::LOUDNESS - lufs) / 20.0).min(MAX_GAIN) as f32 } else { 1.0 }
+    if lufs.is_finite() { 10f64.powf((LOUDNESS - lufs) / 20.0).min(MAX_GAIN) as f32 } else { 1.0 }
 }

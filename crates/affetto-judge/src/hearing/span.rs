@@ -1,15 +1,13 @@
 //! Numbers for a span of what was heard: by MusiCNN, of the transcribed notes, of texture.
 
-use super::{Hearing, texture};
+use super::{Hearing, embedding, texture};
 use crate::features;
-use crate::sound;
 
 /// Which numbers of a span a judge reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sense {
     /// Mean and spread of MusiCNN's penultimate layer.
-    #[default]
     MusiCnn,
     /// Features of the notes that Basic Pitch transcribes ([`features::NAMES`]), and the texture of the sound.
     Transcription,
@@ -30,7 +28,7 @@ impl Sense {
     pub fn names(self) -> Vec<String> {
         let mut names = Vec::new();
         if self.hears_musicnn() {
-            names.extend(sound::feature_names());
+            names.extend(embedding::feature_names());
         }
         if self.hears_notes() {
             names.extend(features::NAMES.iter().map(|name| format!("note_{name}")));
@@ -41,7 +39,7 @@ impl Sense {
 
     /// The numbers of this sense out of those of [`Sense::All`].
     pub fn of_all(self, all: &[f64]) -> &[f64] {
-        let musicnn = sound::feature_names().len().min(all.len());
+        let musicnn = embedding::feature_names().len().min(all.len());
         match self {
             Sense::All => all,
             Sense::MusiCnn => &all[..musicnn],
@@ -62,7 +60,7 @@ impl Hearing {
             let far = |w: &&super::HeardWindow| (w.middle - middle).abs();
             let nearest = self.windows.iter().min_by(|a, b| far(a).total_cmp(&far(b)));
             let nearest = nearest.filter(|_| inside.is_empty()).map(|w| w.penultimate.as_slice());
-            numbers.extend(sound::features(inside.into_iter().chain(nearest)));
+            numbers.extend(embedding::features(inside.into_iter().chain(nearest)));
         }
         if sense.hears_notes() {
             numbers.extend(features::extract_from(&self.notes, start, end));

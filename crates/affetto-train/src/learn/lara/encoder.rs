@@ -4,7 +4,7 @@ use std::path::Path;
 
 use affetto_audio::{AudioBuffer, normalize};
 use affetto_engine::Checkpoint;
-use affetto_judge::sound::LOUDNESS;
+use affetto_judge::hearing::LOUDNESS;
 use affetto_models::musicnn::{MusiCnn, PENULTIMATE, POOLED, SAMPLE_RATE};
 
 use super::mert::MertEncoder;
