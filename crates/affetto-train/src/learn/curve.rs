@@ -1,8 +1,8 @@
 //! The loss log of a run, and its picture.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
+use affetto_judge::plot::{Anchor, Ink, Svg};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -68,43 +68,23 @@ pub fn svg(lines: &[LogLine]) -> String {
     let right = all().map(|p| p.0).fold(1.0, f32::max);
     let low = all().map(|p| p.1).fold(f32::MAX, f32::min).min(1e6).floor();
     let high = all().map(|p| p.1).fold(low + 1.0, f32::max).ceil();
-    let x = |step: f32| MARGIN + step / right * (WIDTH - 2.0 * MARGIN);
-    let y = |loss: f32| HEIGHT - MARGIN - (loss - low) / (high - low) * (HEIGHT - 2.0 * MARGIN);
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
-         font-size=\"12\"><rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>"
-    );
+    let x = |step: f32| f64::from(MARGIN + step / right * (WIDTH - 2.0 * MARGIN));
+    let y = |loss: f32| f64::from(HEIGHT - MARGIN - (loss - low) / (high - low) * (HEIGHT - 2.0 * MARGIN));
+    let mut svg = Svg::new(f64::from(WIDTH), f64::from(HEIGHT), "loss over steps");
     for i in 0..=5 {
         let part = i as f32 / 5.0;
         let (loss, step) = (low + part * (high - low), part * right);
-        let _ = write!(
-            out,
-            "<line x1=\"{MARGIN}\" x2=\"{:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\" stroke=\"#ddd\"/>\
-             <text x=\"8\" y=\"{1:.1}\">{loss:.1}</text><text x=\"{2:.1}\" y=\"{3:.1}\">{step:.0}</text>",
-            WIDTH - MARGIN,
-            y(loss),
-            x(step),
-            HEIGHT - MARGIN + 20.0
-        );
+        svg.line(Ink::Grid, (x(0.0), y(loss)), (x(right), y(loss)));
+        svg.text(Ink::Faint, Anchor::Start, (8.0, y(loss)), &format!("{loss:.1}"));
+        svg.text(Ink::Faint, Anchor::Start, (x(step), y(low) + 20.0), &format!("{step:.0}"));
     }
-    for (name, points, colour, row) in [("training", &training, "#888", 0.0), ("validation", &validation, "#c30", 1.0)]
-    {
-        let line: Vec<String> = points
-            .iter()
-            .filter(|p| p.1.is_finite())
-            .map(|&(step, loss)| format!("{:.1},{:.1}", x(step), y(loss)))
-            .collect();
-        let _ = write!(
-            out,
-            "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\"{}\"/>\
-             <text x=\"{:.0}\" y=\"{:.0}\" fill=\"{colour}\">{name}, nats a note</text>",
-            line.join(" "),
-            WIDTH - 220.0,
-            MARGIN + 16.0 * row
-        );
+    let curves = [("training", &training, Ink::Faint), ("validation", &validation, Ink::Voice(1))];
+    for ((name, points, ink), row) in curves.into_iter().zip(0..) {
+        svg.polyline(ink, false, points.iter().map(|&(step, loss)| (x(step), y(loss))));
+        let at = (f64::from(WIDTH) - 220.0, f64::from(MARGIN) + 16.0 * f64::from(row));
+        svg.text(ink, Anchor::Start, at, &format!("{name}, nats a note"));
     }
-    out.push_str("</svg>\n");
-    out
+    svg.finish()
 }
 
 #[cfg(test)]
