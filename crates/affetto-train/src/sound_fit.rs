@@ -15,9 +15,10 @@ use affetto_judge::ridge::{RidgeError, RidgeFit, RidgeOptions, Samples, fit, wei
 use affetto_judge::sound::SoundJudge;
 use affetto_judge::stats;
 
+use self::agreement::Answer;
 pub use self::agreement::SoundAgreement;
 use self::spans::{Rendering, samples, spans};
-use crate::labelled::{LABELLED, LabelledError, LabelledPiece, Part, read_labelled};
+use crate::labelled::{LABELLED, LabelledError, Part, read_labelled};
 use crate::renderings::{Manner, RenderingError, Renderings};
 
 /// The parts that get sound judges.
@@ -281,7 +282,7 @@ fn measure_predictor(all: &[Rendering], others: &[Hearing], predictor: &EmotionP
             let chosen = all
                 .iter()
                 .filter(|r| r.piece.part == Part::Test && r.piece.corpus == corpus && r.manner_number() == manner);
-            let answers: Vec<(&LabelledPiece, (f64, f64))> = chosen
+            let answers: Vec<Answer> = chosen
                 .map(|r| {
                     let (feeling, _) = predictor.feel(&r.hearing, WINDOW_SECONDS);
                     confidences.push(feeling.confidence);

@@ -6,6 +6,9 @@ use affetto_judge::stats;
 
 use crate::labelled::{LabelledCorpus, LabelledPiece};
 
+/// A piece with the valence and arousal heard in it.
+pub(super) type Answer<'a> = (&'a LabelledPiece, (f64, f64));
+
 /// Correlations of answers with labels: whole renderings of one corpus.
 #[derive(Clone, Debug)]
 pub struct SoundAgreement {
@@ -28,9 +31,9 @@ impl SoundAgreement {
     pub const HEADING: &str =
         "fit                                corpus  renderings  r valence  arousal   v<-a   a<-v  AUC v  AUC a";
 
-    /// Of `heard`: pieces with the valence and arousal heard in them.
-    pub(super) fn of(what: String, corpus: LabelledCorpus, heard: &[(&LabelledPiece, (f64, f64))]) -> SoundAgreement {
-        let column = |get: &dyn Fn(&(&LabelledPiece, (f64, f64))) -> f64| heard.iter().map(get).collect::<Vec<f64>>();
+    /// Of pieces with what was heard in them.
+    pub(super) fn of(what: String, corpus: LabelledCorpus, heard: &[Answer]) -> SoundAgreement {
+        let column = |get: &dyn Fn(&Answer) -> f64| heard.iter().map(get).collect::<Vec<f64>>();
         let (valence, arousal) = (column(&|h| h.1.0), column(&|h| h.1.1));
         let (labelled_valence, labelled_arousal) = (column(&|h| h.0.valence), column(&|h| h.0.arousal));
         let auc = |x: &[f64], y: &[f64]| {
