@@ -57,7 +57,7 @@ pub struct CellMaker {
 }
 
 impl CellMaker {
-    /// Takes frames of a picture as [`affetto_audio::mel`] makes them, `[frames × BANDS]`; gives the cells that are full.
+    /// Takes frames of a picture as [`affetto_audio::mel()`] makes them, `[frames × BANDS]`; gives the cells that are full.
     pub fn push(&mut self, mel: &[f32]) -> Vec<Cell> {
         let mut cells = Vec::new();
         for &x in mel {
