@@ -9,7 +9,7 @@ use crate::ridge::RidgeModel;
 
 /// Shortest sound that is judged, in seconds.
 pub const MIN_SECONDS: f64 = 1.0;
-/// Windows with less sound than this many seconds are trusted less, in proportion.
+/// A window, and a whole, with less sound than this many seconds is trusted less, in proportion.
 const FULL_SECONDS: f64 = 4.0;
 /// A cell this many decibels below the loudest ones does not sound.
 const SILENT_BELOW_DB: f64 = 45.0;
@@ -51,8 +51,8 @@ pub struct EmotionPredictor {
     pub arousal: RidgeModel,
     /// Reads whether it is music (1) or noise, clicks and hum (0).
     pub music: RidgeModel,
-    /// How strange a span is: the mean square of its standardised features. Half the fitted spans are below the first
-    /// number; where the second is reached nothing is known.
+    /// How strange a span is: the mean square of its standardised features. Nineteen in twenty of the fitted spans are
+    /// below the first number; where the second is reached nothing is known.
     pub strangeness: (f64, f64),
 }
 
@@ -72,53 +72,62 @@ impl EmotionPredictor {
         Ok(predictor)
     }
 
-    /// What the span `[start, end)` in seconds feels like.
-    pub fn span(&self, hearing: &Hearing, start: f64, end: f64) -> Feeling {
-        let row = hearing.span(Sense::All, start, end);
-        Feeling {
-            valence: self.valence.predict(&row),
-            arousal: self.arousal.predict(&row),
-            confidence: self.confidence(hearing, &row, start, end),
-        }
-    }
-
     /// Windows of `seconds` one after the other, and the whole: the mean of the windows' answers, each by its confidence.
-    /// The last window may be up to half as long again; a sound shorter than `seconds` is one window.
+    /// The last window may be up to half as long again or half as long; a sound shorter than `seconds` is one window.
     pub fn feel(&self, hearing: &Hearing, seconds: f64) -> (Feeling, Vec<FeelingWindow>) {
         let seconds = if seconds.is_finite() && seconds > 0.0 { seconds } else { 5.0 };
         let count = ((hearing.seconds / seconds).round().max(1.0) as usize).min(MAX_WINDOWS);
-        let windows: Vec<FeelingWindow> = (0..count)
+        let silent = loudest_db(&hearing.cells) - SILENT_BELOW_DB;
+        let heard: Vec<Span> = (0..count)
             .map(|i| {
                 let start = i as f64 * seconds;
                 let end = if i + 1 == count { hearing.seconds.max(start) } else { start + seconds };
-                FeelingWindow { start, end, feeling: self.span(hearing, start, end) }
+                self.span(hearing, (start, end), silent)
             })
             .collect();
-        let total: f64 = windows.iter().map(|w| w.feeling.confidence).sum();
+        // Each window by how long it sounds and how far it is known, whatever its length.
+        let total: f64 = heard.iter().map(|s| s.sounding * s.trust).sum();
         let mean = |get: fn(&Feeling) -> f64| {
-            let sum: f64 = windows.iter().map(|w| get(&w.feeling) * w.feeling.confidence).sum();
+            let sum: f64 = heard.iter().map(|s| get(&s.window.feeling) * s.sounding * s.trust).sum();
             if total > 0.0 { sum / total } else { 0.0 }
         };
-        let length: f64 = windows.iter().map(|w| w.end - w.start).sum::<f64>().max(1e-9);
-        let confidence = windows.iter().map(|w| w.feeling.confidence * (w.end - w.start)).sum::<f64>() / length;
-        (Feeling { valence: mean(|f| f.valence), arousal: mean(|f| f.arousal), confidence }, windows)
+        let length: f64 = heard.iter().map(|s| s.window.end - s.window.start).sum::<f64>().max(1e-9);
+        let sounding: f64 = heard.iter().map(|s| s.sounding).sum();
+        let trust = if sounding > 0.0 { total / sounding } else { 0.0 };
+        // Four fifths of the time may be silent without a doubt: what sounds is what is judged.
+        let confidence = trust * (sounding / FULL_SECONDS).min(1.0) * (5.0 * sounding / length).min(1.0);
+        let whole = Feeling { valence: mean(|f| f.valence), arousal: mean(|f| f.arousal), confidence };
+        (whole, heard.into_iter().map(|s| s.window).collect())
+    }
+
+    fn span(&self, hearing: &Hearing, (start, end): (f64, f64), silent: f64) -> Span {
+        let row = hearing.span(Sense::All, start, end);
+        let cells = hearing.cells_in(start, end);
+        let sounding = cells.iter().filter(|c| c.level_db() > silent).count() as f64 * texture::CELL_SECONDS;
+        let (usual, unknown) = self.strangeness;
+        let known = ((unknown - self.strangeness_of(&row)) / (unknown - usual).max(1e-9)).clamp(0.0, 1.0);
+        let trust = known * self.music.raw(&row).clamp(0.0, 1.0);
+        let feeling = Feeling {
+            valence: self.valence.predict(&row),
+            arousal: self.arousal.predict(&row),
+            confidence: trust * (sounding / FULL_SECONDS).min(1.0),
+        };
+        Span { window: FeelingWindow { start, end, feeling }, sounding, trust }
     }
 
     /// How strange a row of features is; see [`EmotionPredictor::strangeness`].
     pub fn strangeness_of(&self, row: &[f64]) -> f64 {
         strangeness(&self.arousal, row)
     }
+}
 
-    fn confidence(&self, hearing: &Hearing, row: &[f64], start: f64, end: f64) -> f64 {
-        let loudest = loudest_db(&hearing.cells);
-        let cells = hearing.cells_in(start, end);
-        let sounding = cells.iter().filter(|c| c.level_db() > loudest - SILENT_BELOW_DB).count() as f64;
-        let enough = (sounding * texture::CELL_SECONDS / FULL_SECONDS).min(1.0);
-        let music = self.music.raw(row).clamp(0.0, 1.0);
-        let (usual, unknown) = self.strangeness;
-        let known = ((unknown - self.strangeness_of(row)) / (unknown - usual).max(1e-9)).clamp(0.0, 1.0);
-        enough * music * known
-    }
+/// A window with what its confidence is made of.
+struct Span {
+    window: FeelingWindow,
+    /// Seconds of it that sound.
+    sounding: f64,
+    /// Whether it is music, and music of a known kind: 0 to 1.
+    trust: f64,
 }
 
 /// The mean square of `row`'s features, standardised as `model` does.

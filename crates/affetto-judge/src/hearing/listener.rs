@@ -19,6 +19,8 @@ const BATCH_STEP: usize = WINDOWS * musicnn::HOP * MEL_HOP;
 const BATCH: usize = ((WINDOWS - 1) * musicnn::HOP + musicnn::FRAMES - 1) * MEL_HOP;
 /// Mel frames of a batch that the next one does not have.
 const BATCH_FRAMES: usize = WINDOWS * musicnn::HOP;
+/// Frames of a sound in memory that are heard at once.
+const BLOCK: usize = 1 << 17;
 /// Middle of MusiCNN's first window, in seconds.
 const WINDOW_MIDDLE: f64 = 1.496;
 /// Seconds that are transcribed at once. Notes are cut where one such span meets the next, so it is long; its answers
@@ -41,7 +43,7 @@ pub struct Listener<'a> {
     frames: u64,
     to_musicnn: StreamResampler,
     to_basic_pitch: StreamResampler,
-    /// Sound at 16 kHz from the beginning of the next batch on.
+    /// Sound at 16 kHz from the beginning of the next batch on, and the hop before it: its first frame reaches back.
     held: Vec<f32>,
     /// Batches heard so far.
     batches: usize,
@@ -117,21 +119,33 @@ impl<'a> Listener<'a> {
 
     fn hear_musicnn(&mut self, samples: &[f32]) -> Result<(), SoundError> {
         self.held.extend_from_slice(samples);
-        while self.held.len() >= BATCH.max(BATCH_STEP) {
-            let picture = mel(&self.held[..BATCH], &MelSettings::default());
+        while self.held.len() >= self.lead() + BATCH.max(BATCH_STEP) {
+            let picture = self.picture(self.lead() + BATCH);
             self.hear_picture(&picture, BATCH_FRAMES)?;
-            self.held.drain(..BATCH_STEP);
+            self.held.drain(..self.lead() + BATCH_STEP - MEL_HOP);
             self.batches += 1;
         }
         Ok(())
     }
 
+    /// Samples that are held of what was before the batch.
+    fn lead(&self) -> usize {
+        if self.batches == 0 { 0 } else { MEL_HOP }
+    }
+
+    /// The log-mel frames of the first `samples` held, without that of the lead.
+    fn picture(&self, samples: usize) -> Vec<f32> {
+        let mut picture = mel(&self.held[..samples], &MelSettings::default());
+        picture.drain(..self.lead() / MEL_HOP * musicnn::BANDS);
+        picture
+    }
+
     /// What is left after the last whole batch. Less than a window of it is heard only where there is nothing else.
     fn hear_tail(&mut self) -> Result<(), SoundError> {
-        if self.held.is_empty() {
+        if self.held.len() <= self.lead() {
             return Ok(());
         }
-        let picture = mel(&self.held, &MelSettings::default());
+        let picture = self.picture(self.held.len());
         let frames = picture.len() / musicnn::BANDS;
         if frames >= musicnn::FRAMES || self.hearing.windows.is_empty() {
             self.hear_picture(&picture, frames)
@@ -194,7 +208,13 @@ impl Ears {
     pub fn hear(&self, sound: &AudioBuffer) -> Result<Hearing, SoundError> {
         let gain = super::gain_to_loudness(affetto_audio::integrated_lufs(sound)?);
         let mut listener = Listener::new(self, sound.sample_rate, gain)?;
-        listener.push(sound)?;
+        // In blocks, so that no copies of the whole are made.
+        let frames = sound.frames();
+        for start in (0..frames).step_by(BLOCK) {
+            let end = (start + BLOCK).min(frames);
+            let channels = sound.channels.iter().map(|c| c[start..end].to_vec()).collect();
+            listener.push(&AudioBuffer { sample_rate: sound.sample_rate, channels })?;
+        }
         listener.finish()
     }
 }

@@ -53,14 +53,17 @@ impl Hearing {
     pub fn span(&self, sense: Sense, start: f64, end: f64) -> Vec<f64> {
         let mut numbers = Vec::new();
         if sense.hears_musicnn() {
-            let inside = self.windows.iter().filter(|w| w.middle >= start && w.middle < end);
-            let inside: Vec<&[f32]> = inside.map(|w| w.penultimate.as_slice()).collect();
-            // A span shorter than the distance of windows may hold none: the nearest one speaks for it.
-            let middle = (start + end) / 2.0;
-            let far = |w: &&super::HeardWindow| (w.middle - middle).abs();
-            let nearest = self.windows.iter().min_by(|a, b| far(a).total_cmp(&far(b)));
-            let nearest = nearest.filter(|_| inside.is_empty()).map(|w| w.penultimate.as_slice());
-            numbers.extend(embedding::features(inside.into_iter().chain(nearest)));
+            let from = self.windows.partition_point(|w| w.middle < start);
+            let to = self.windows.partition_point(|w| w.middle < end).max(from);
+            let mut inside = &self.windows[from..to];
+            if inside.is_empty() {
+                // A span shorter than the distance of windows may hold none: the nearest one speaks for it.
+                let middle = (start + end) / 2.0;
+                let far = |i: &usize| (self.windows[*i].middle - middle).abs();
+                let near = [from.saturating_sub(1), from].into_iter().filter(|&i| i < self.windows.len());
+                inside = near.min_by(|a, b| far(a).total_cmp(&far(b))).map_or(&[], |i| &self.windows[i..=i]);
+            }
+            numbers.extend(embedding::features(inside.iter().map(|w| w.penultimate.as_slice())));
         }
         if sense.hears_notes() {
             numbers.extend(features::extract_from(&self.notes, start, end));
