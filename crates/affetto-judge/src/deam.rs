@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use crate::stats::{mean, pearson};
 
@@ -15,7 +16,10 @@ use crate::stats::{mean, pearson};
 const IDS: std::ops::RangeInclusive<u32> = 2..=2058;
 /// Ids of a block that is judged as one.
 const BLOCK: u32 = 100;
-/// Songs a block needs; smaller ones are joined to the block before.
+/// The last of the songs whose labels were published exchanged. Blocks on its two sides are never joined: one answer for
+/// both would be wrong for one of them.
+const LAST_EXCHANGED: u32 = 1000;
+/// Songs a block needs; smaller ones are joined to a neighbour on their side of [`LAST_EXCHANGED`].
 const MIN_SONGS: usize = 12;
 /// By how much the correlations with the curves (mean of the two axes) must speak for one reading.
 const MARGIN: f64 = 0.05;
@@ -85,8 +89,8 @@ pub enum DeamError {
     /// The curves speak for neither reading.
     #[error(
         "songs {first} to {last}: their labels follow the curves of either axis about as well (r {own:.2} as labelled, \
-         {crossed:.2} exchanged, {songs} songs with curves), so it cannot be told whether they are exchanged; are these the \
-         curves of the same songs?"
+         {crossed:.2} exchanged, {songs} songs with curves, at least {MIN_SONGS} are needed), so it cannot be told whether \
+         they are exchanged; are these the curves of the same songs? Leave these songs out otherwise"
     )]
     Undecided {
         /// First song of the block.
@@ -217,7 +221,10 @@ pub fn corrected(
     let mut blocks: Vec<Vec<Song>> = Vec::new();
     for block in songs.chunk_by(|a, b| (a.id - 1) / BLOCK == (b.id - 1) / BLOCK) {
         match blocks.last_mut() {
-            Some(last) if with_curves(block).len() < MIN_SONGS || with_curves(last).len() < MIN_SONGS => {
+            Some(last)
+                if (last[0].id <= LAST_EXCHANGED) == (block[0].id <= LAST_EXCHANGED)
+                    && (with_curves(block).len() < MIN_SONGS || with_curves(last).len() < MIN_SONGS) =>
+            {
                 last.extend_from_slice(block);
             }
             _ => blocks.push(block.to_vec()),
@@ -258,6 +265,16 @@ pub fn corrected(
         })
     };
     Ok((judged.into_iter().flat_map(right).collect(), runs))
+}
+
+/// Whether the rows of a user's own table (file, valence, arousal; on any scale) are DEAM's songs, by the numbers in their
+/// names (`2.mp3`), with the axes exchanged as they were published.
+pub fn exchanged_files<'a>(rows: impl IntoIterator<Item = (&'a Path, f64, f64)>) -> bool {
+    let turned = |(file, valence, arousal): (&Path, f64, f64)| {
+        let id = file.file_stem()?.to_str()?.parse().ok()?;
+        Some(Song { id, valence: arousal, arousal: valence })
+    };
+    known_right(&rows.into_iter().filter_map(turned).collect::<Vec<_>>()).is_ok()
 }
 
 /// Lets labels pass that the known songs show to be right, where there are no curves; says by how many.
@@ -329,6 +346,23 @@ mod tests {
     }
 
     #[test]
+    fn no_block_lies_on_both_sides_of_song_1000() {
+        let (songs, v, a) = made();
+        // Too few songs on one side: they go with nobody.
+        let few = |low: u32, high: u32| -> Vec<Song> {
+            exchanged(&songs, 2..=1000).into_iter().filter(|s| (low..=high).contains(&s.id)).collect()
+        };
+        for (low, high, first, last) in [(801, 1005, 1001, 1004), (992, 1300, 992, 1000)] {
+            let error = corrected(&few(low, high), &v, &a).unwrap_err();
+            let DeamError::Undecided { first: f, last: l, .. } = error else { panic!("{error}") };
+            assert_eq!((f, l), (first, last));
+        }
+        // Few songs on one side of it still go with their neighbours there.
+        let right = corrected(&few(801, 1203), &v, &a).unwrap().0;
+        assert!(right.iter().all(|s| songs.contains(s)) && right.len() > 200);
+    }
+
+    #[test]
     fn curves_of_other_songs_decide_nothing() {
         let (songs, v, a) = made();
         let shifted: BTreeMap<u32, f64> = v.keys().zip(v.values().skip(5)).map(|(i, x)| (*i, *x)).collect();
@@ -353,6 +387,17 @@ mod tests {
         assert_eq!(known_right(&known(true)), Ok(24));
         let message = known_right(&known(false)).unwrap_err().to_string();
         assert!(message.contains("24 are exchanged") && message.contains("valence.csv"), "{message}");
+        for (right, low) in [(true, false), (false, true)] {
+            let files: Vec<_> = KNOWN.iter().map(|(id, _)| std::path::PathBuf::from(format!("a/{id}.mp3"))).collect();
+            let songs = known(right);
+            let rows = |scale: fn(f64) -> f64| {
+                let row = |(f, s): (&std::path::PathBuf, &Song)| (f.clone(), scale(s.valence), scale(s.arousal));
+                files.iter().zip(&songs).map(row).collect::<Vec<_>>()
+            };
+            for rows in [rows(|x| x), rows(|x| (x - 5.0) / 4.0)] {
+                assert_eq!(exchanged_files(rows.iter().map(|(f, v, a)| (f.as_path(), *v, *a))), low);
+            }
+        }
         let message = known_right(&known(true)[..5]).unwrap_err().to_string();
         assert!(message.contains("it has 5"), "{message}");
     }
