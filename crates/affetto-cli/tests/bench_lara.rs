@@ -72,6 +72,13 @@ fn arms_are_compared_and_written_with_a_page_and_plots() {
         "Symbolic quality",
         "from 1 to 9",
         "intervals draw training seeds",
+        "too narrow",
+        "same in all models, byte for byte",
+        "no --words-model",
+        "heard in-sample",
+        "Differences of symbolic quality",
+        "training seeds paired in their order",
+        "no intervals",
     ] {
         assert!(table.contains(part), "{part}: {table}");
     }
@@ -103,7 +110,11 @@ fn arms_are_compared_and_written_with_a_page_and_plots() {
     let page = String::from_utf8(desk.read("out/page.md")).unwrap();
     let csv = String::from_utf8(desk.read("out/table.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + (3 + 1) * judges.len());
-    assert!(csv.lines().all(|l| l.split(',').count() == 6 + 3 * 14), "{csv}");
+    assert!(csv.lines().all(|l| l.split(',').count() == 6 + 3 * (14 + 7) + 1), "{csv}");
+    assert!(csv.contains("groove_consistency_low") && csv.lines().next().unwrap().ends_with(",frechet"));
+    // Of the arms all have a distance; real music is the reference itself.
+    let empty = csv.lines().filter(|l| l.ends_with(',')).map(|l| l.split(',').next().unwrap());
+    assert!(empty.clone().all(|arm| arm == "real music") && empty.count() == judges.len(), "{csv}");
     let pictures: Vec<&str> =
         page.lines().filter_map(|l| l.split("](").nth(1)).map(|l| l.trim_end_matches(')')).collect();
     assert_eq!(pictures.len(), 4 * judges.len());
@@ -142,6 +153,35 @@ fn without_models_words_and_the_condition_of_the_shipped_one_are_compared() {
 }
 
 #[test]
+fn models_of_words_and_other_priors_are_said() {
+    let (desk, other) = (Desk::new(), Desk::new());
+    let research = research(&desk);
+    let (plain, words) = (desk.assets().display().to_string(), other.assets().display().to_string());
+    // Another prior: the last byte of one of its tensors.
+    let path = other.assets().join("score/model.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let length = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let tensors = header.as_object().unwrap();
+    let prior = tensors.iter().find(|(name, _)| name.starts_with("prior.")).unwrap().1;
+    let at = 8 + length + usize::try_from(prior["data_offsets"][0].as_u64().unwrap()).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let more = ["--plain", &plain, "--words-model", &words, "--words-model", &plain, "--ablations", "false"];
+    let json = desk.json(&small(&research, &more));
+    let notes = json["about"]["notes"].to_string();
+    let models = format!("models trained with words only (--words-model): {words}, {plain}");
+    assert!(
+        notes.contains(&models) && notes.contains(&format!("NOT the same in all models ({words} | {plain})")),
+        "{notes}"
+    );
+    let table = desk.ok(&small(&research, &more));
+    assert!(table.contains("drawn apart where not"), "{table}");
+    let line = desk.fails(1, &small(&research, &["--words-model", "nowhere"]));
+    assert!(line.contains("nowhere"), "{line}");
+}
+
+#[test]
 fn deam_labels_are_put_right_or_refused() {
     let desk = Desk::new();
     let research = research(&desk);
@@ -163,6 +203,23 @@ fn deam_labels_are_put_right_or_refused() {
         std::fs::write(desk.path().join(format!("curves/{name}.csv")), format!("song_id,sample_15000ms\n{rows}"))
             .unwrap();
     }
+    // A user's own table of the same songs, on either scale; only where their labels are read.
+    let of = |high: &str, low: &str| {
+        let above = [60, 127, 145, 157, 308, 445].map(|id| format!("{id}.mp3,{low},{high}\n"));
+        let below = [25, 43, 243, 617].map(|id| format!("{id}.mp3,{high},{low}\n"));
+        format!("file,valence,arousal\n{}{}", above.concat(), below.concat())
+    };
+    for table in [of("7", "3"), of("0.5", "-0.5")] {
+        std::fs::write(desk.path().join("own.csv"), table).unwrap();
+        let line = desk.fails(1, &small(&research, &["--real", "own.csv"]));
+        assert!(line.contains("DEAM") && line.contains("exchanged"), "{line}");
+        let line = desk.fails(1, &small(&research, &["--reference-sound", "own.csv"]));
+        assert!(line.contains("60.mp3 is not there"), "{line}");
+    }
+    // Exchanged labels of a reference are not read.
+    let args = small(&research, &["--reference-sound", "songs.csv", "--ablations", "false"]);
+    let line = desk.json(&args)["about"]["frechet_reference"].to_string();
+    assert!(line.contains("songs.csv (1 pieces"), "{line}");
     let args = small(&research, &["--real", "songs.csv", "--deam-curves", "curves", "--ablations", "false"]);
     let json = desk.json(&args);
     let notes = json["about"]["notes"].to_string();
@@ -209,7 +266,10 @@ fn the_feeling_is_moved_along_each_axis() {
         &research,
     ];
     let table = desk.ok(&[&args[..], &["--out", "out"]].concat());
-    assert!(table.contains("SPEARMAN") && table.contains("+0.9") && table.contains("of 6"), "{table}");
+    assert!(
+        table.contains("SPEARMAN") && table.contains("MONOTONE") && table.contains("+0.9") && table.contains("of 6"),
+        "{table}"
+    );
     let json: serde_json::Value = serde_json::from_slice(&desk.read("out/table.json")).unwrap();
     let lines = json["axes"].as_array().unwrap();
     let of = |l: &serde_json::Value| (l["axis"].as_str().unwrap().to_owned(), l["judge"].as_str().unwrap().to_owned());
@@ -222,6 +282,7 @@ fn the_feeling_is_moved_along_each_axis() {
         assert_eq!(line["readings"].as_array().unwrap().len(), 1);
         let spearman = &line["spearman"];
         assert!(spearman["low"].as_f64() <= spearman["value"].as_f64());
+        assert_eq!(line["monotone"], line["rising"] == 6);
         assert_eq!(line["reached"], spearman["value"].as_f64().unwrap() >= line["goal"].as_f64().unwrap());
     }
     let files: Vec<_> = std::fs::read_dir(desk.path().join("out"))

@@ -25,6 +25,10 @@ pub struct LaraArgs {
     /// Assets folder of a model trained with LARA; one for each training seed, in the order of --plain
     #[arg(long, value_name = "DIR")]
     pub lara: Vec<PathBuf>,
+    /// Assets folder of a model trained with `train lara --words-only`, for the condition "words only"; one for each
+    /// training seed [default: those of --plain, or the model in use]
+    #[arg(long, value_name = "DIR")]
+    pub words_model: Vec<PathBuf>,
     /// Words for prompts that name the feeling: word, valence, arousal [default: the lexicon's]
     #[arg(long, value_name = "CSV")]
     pub words: Option<PathBuf>,
@@ -36,7 +40,8 @@ pub struct LaraArgs {
     /// [default: that of --real]
     #[arg(long, value_name = "DIR", requires = "real")]
     pub deam_curves: Option<PathBuf>,
-    /// Sound or MIDI that Fréchet distances are taken from: a folder, or a CSV as for --real [default: --real]
+    /// Sound or MIDI that Fréchet distances are taken from: a folder, or a CSV as for --real, whose labels are not
+    /// read [default: --real]
     #[arg(long, value_name = "DIR|CSV")]
     pub reference_sound: Option<PathBuf>,
     /// Values on each axis of the grid of feelings

@@ -11,8 +11,10 @@ use crate::{input, predictor};
 
 /// The embedding that Fréchet distances are taken in.
 pub const EMBEDDING: &str = "MusiCNN penultimate layer, windows of 3 s";
-/// Files of judges of sound, without their part; those that are there are used, the first must be.
-const SOUND_JUDGES: [&str; 2] = ["sound-judge", "musicnn-judge"];
+/// Judges of sound: their files without the part, as they are printed, what they hear, and whether that is the encoder LARA
+/// aligns to. Those that are there are used, the first must be.
+const SOUND_JUDGES: [(&str, &str, Sense, bool); 2] =
+    [("sound-judge", "sound", Sense::Transcription, false), ("musicnn-judge", "MusiCNN", Sense::MusiCnn, true)];
 
 /// One judge.
 pub struct Judge {
@@ -76,17 +78,18 @@ impl Judges {
         let (path, text) = read_judge(args, "notes-judge")?;
         let notes = NotesJudge::load(&text).map_err(|e| Failure::failed(format!("{path}: {e}")))?;
         list.push(Judge { name: "notes", aligned: false, hears: Hears::Notes(notes) });
-        for (i, name) in SOUND_JUDGES.into_iter().enumerate() {
-            if i > 0 && !args.research.join(file_name(args, name)).exists() {
+        for (i, (file, name, sense, aligned)) in SOUND_JUDGES.into_iter().enumerate() {
+            if i > 0 && !args.research.join(file_name(args, file)).exists() {
                 continue;
             }
-            let (path, text) = read_judge(args, name)?;
+            let (path, text) = read_judge(args, file)?;
             let judge = SoundJudge::load(&text).map_err(|e| Failure::failed(format!("{path}: {e}")))?;
-            let (name, aligned) = match judge.sense {
-                Sense::Transcription => ("sound", false),
-                Sense::MusiCnn => ("MusiCNN", true),
-                Sense::All => ("all of the sound", true),
-            };
+            if judge.sense != sense {
+                return Err(Failure::failed(format!(
+                    "{path}: this judge reads {:?}, expected {sense:?}; take the file of that name from assets/research",
+                    judge.sense
+                )));
+            }
             list.push(Judge { name, aligned, hears: Hears::Sound(judge) });
         }
         Ok(Judges { list, ears: predictor::ears(assets)? })

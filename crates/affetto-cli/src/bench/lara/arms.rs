@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use affetto::assets::SCORE_MODEL;
 use affetto::{Ablation, Assets, Emotion, Prompt, Studio};
 use affetto_judge::EmotionReading;
 use affetto_judge::labels::Labels;
@@ -33,7 +34,7 @@ pub enum Part {
     /// All of it.
     #[serde(rename = "whole system")]
     Whole,
-    /// The language model; the attributes, whose prior is the same in all arms, are drawn for a neutral feeling.
+    /// The language model; the attributes are drawn for a neutral feeling.
     #[serde(rename = "model only")]
     ModelOnly,
 }
@@ -63,13 +64,15 @@ pub struct Arm {
     pub name: &'static str,
     /// How the feeling is told.
     pub told: Told,
+    /// How the models were trained, where it is not said by the name.
+    pub trained: &'static str,
     /// The models: what they are called, and their assets.
     pub models: Vec<(String, Assets)>,
 }
 
 impl Arm {
-    /// The arms that `args` ask for. Words only are told to the plain models, where there are any; without plain and LARA
-    /// models, words and the condition are compared on the model that ships.
+    /// The arms that `args` ask for. Words only are told to the models trained for it; without them to the plain models;
+    /// without any to the model that ships. Without plain and LARA models, the condition is told to the model that ships.
     ///
     /// # Errors
     /// A folder that is none.
@@ -83,18 +86,59 @@ impl Arm {
             Ok(vec![(name, args.assets.open()?)])
         };
         let (plain, lara) = (open(&args.lara.plain)?, open(&args.lara.lara)?);
-        let words = if plain.is_empty() { shipped()? } else { plain.clone() };
-        let mut arms = vec![Arm { name: "words only", told: Told::Words, models: words }];
+        let (words, trained) = match (open(&args.lara.words_model)?, plain.is_empty()) {
+            (own, _) if !own.is_empty() => (own, ", models trained with words only (--words-model)"),
+            (_, false) => (plain.clone(), ", the plain models, which learned the emotion condition (no --words-model)"),
+            (_, true) => (shipped()?, ", the model in use, which learned the emotion condition (no --words-model)"),
+        };
+        let mut arms = vec![Arm { name: "words only", told: Told::Words, trained, models: words }];
         if plain.is_empty() && lara.is_empty() {
-            arms.push(Arm { name: "emotion condition", told: Told::Condition, models: shipped()? });
+            let models = shipped()?;
+            arms.push(Arm { name: "emotion condition", told: Told::Condition, trained: "", models });
         }
         for (name, models) in [("plain", plain), ("LARA", lara)] {
             if !models.is_empty() {
-                arms.push(Arm { name, told: Told::Condition, models });
+                arms.push(Arm { name, told: Told::Condition, trained: "", models });
             }
         }
         Ok(arms)
     }
+}
+
+/// What there is to say of the prior of attributes: the same bytes in all models, or which models share one.
+///
+/// # Errors
+/// A model that cannot be read.
+pub fn priors(arms: &[Arm]) -> Result<String, Failure> {
+    let mut alike: Vec<(Vec<u8>, Vec<&str>)> = Vec::new();
+    for (name, assets) in arms.iter().flat_map(|a| &a.models) {
+        if alike.iter().any(|(_, names)| names.contains(&name.as_str())) {
+            continue;
+        }
+        let weights = assets.checkpoint(&[SCORE_MODEL]).map_err(|e| Failure::from(e).with(name))?;
+        let mut bytes = Vec::new();
+        let mut tensors: Vec<&str> = weights.names().into_iter().filter(|n| n.starts_with("prior.")).collect();
+        tensors.sort_unstable();
+        for tensor in tensors {
+            let (kind, raw) = weights.raw(tensor).map_err(|e| Failure::failed(format!("{name}: {e}")))?;
+            bytes.extend_from_slice(format!("{tensor} {kind} {}\n", raw.len()).as_bytes());
+            bytes.extend_from_slice(raw);
+        }
+        match alike.iter_mut().find(|(known, _)| *known == bytes) {
+            Some((_, names)) => names.push(name),
+            None => alike.push((bytes, vec![name])),
+        }
+    }
+    Ok(match alike.as_slice() {
+        [_] => {
+            "the prior of tempo, density, key, meter and instruments is the same in all models, byte for byte".into()
+        }
+        several => format!(
+            "the prior of tempo, density, key, meter and instruments is NOT the same in all models ({}): conditions differ \
+             by it as well",
+            several.iter().map(|(_, names)| names.join(", ")).collect::<Vec<_>>().join(" | ")
+        ),
+    })
 }
 
 /// A take: what was asked of whom, and what came of it.
@@ -151,7 +195,7 @@ impl Requests {
         };
         let count = args.lara.grid.max(2);
         let at = |i: u16| (-0.8 + 1.6 * f32::from(i) / f32::from(count - 1)).clamp(-1.0, 1.0);
-        // To two decimals, so that -0.4 is what is asked and not its neighbour.
+        // To three decimals, so that -0.4 is what is asked and not its neighbour.
         let at = |i: u16| (at(i) * 1000.0).round() / 1000.0;
         let targets = (0..count).flat_map(|v| (0..count).map(move |a| Emotion { valence: at(v), arousal: at(a) }));
         let with_word = |e: Emotion| {

@@ -39,8 +39,10 @@ struct Line {
     #[serde(flatten)]
     along: Along,
     goal: f64,
-    /// Whether the goal is reached.
+    /// Whether Spearman's goal is reached.
     reached: bool,
+    /// Whether the mean heard rises on every step.
+    monotone: bool,
     /// What was heard, by seed and step.
     readings: Vec<Vec<f64>>,
 }
@@ -94,7 +96,15 @@ fn measure(
             take.score().ok_or_else(no_notes)?;
             let readings = judges.hear(&Piece::of(&take)?)?.readings;
             for (of_judge, reading) in heard.iter_mut().zip(&readings) {
-                of_judge[seed].push(reading.as_ref().map_or(0.0, axis.read));
+                // A take that is not heard is no take heard as neutral.
+                let unheard = || {
+                    Failure::failed(format!(
+                        "{} {value:+.1}, seed {}: a judge hears nothing in this take; try other seeds with --first-seed",
+                        axis.name,
+                        u64::from(args.first_seed) + seed as u64
+                    ))
+                };
+                of_judge[seed].push((axis.read)(reading.as_ref().ok_or_else(unheard)?));
             }
         }
     }
@@ -102,14 +112,16 @@ fn measure(
     let lines = judges.list().iter().zip(heard).map(|(judge, readings)| {
         let along = along(&asked, &readings);
         let reached = along.spearman.value >= axis.goal;
-        Line { axis: axis.name, judge: judge.name, aligned: judge.aligned, along, goal: axis.goal, reached, readings }
+        let monotone = along.rising + 1 == STEPS.len();
+        let (judge, aligned) = (judge.name, judge.aligned);
+        Line { axis: axis.name, judge, aligned, along, goal: axis.goal, reached, monotone, readings }
     });
     Ok(lines.collect())
 }
 
 fn text(args: &EmotionArgs, model: &str, lines: &[Line]) -> String {
     let heading = ["AXIS".to_owned(), "JUDGE".to_owned()].into_iter().chain(STEPS.iter().map(|s| format!("{s:+.1}")));
-    let ends = ["SPEARMAN", "RISING STEPS", "GOAL"].map(str::to_owned);
+    let ends = ["SPEARMAN", "GOAL", "MONOTONE"].map(str::to_owned);
     let mut rows = vec![heading.chain(ends).collect::<Vec<_>>()];
     for line in lines {
         let judge =
@@ -118,14 +130,20 @@ fn text(args: &EmotionArgs, model: &str, lines: &[Line]) -> String {
         let s = line.along.spearman;
         let ends = [
             format!("{:.2} [{:.2}, {:.2}]", s.value, s.low, s.high),
-            format!("{} of {}", line.along.rising, STEPS.len() - 1),
             format!("≥ {:.1}: {}", line.goal, if line.reached { "PASS" } else { "miss" }),
+            format!(
+                "{} (rises {} of {})",
+                if line.monotone { "yes" } else { "no" },
+                line.along.rising,
+                STEPS.len() - 1
+            ),
         ];
         rows.push([line.axis.to_owned(), judge].into_iter().chain(means).chain(ends).collect());
     }
     format!(
         "{}mean heard at each step, over {} seeds of {} s, the other axis asked at 0; Spearman of the seven means, 95 % \
-         bootstrap over the seeds\n{model}, {WORDS:?}, judges fitted on the {} part\n",
+         bootstrap over the seeds; PASS is of Spearman's goal alone, monotone (the mean rises on every step) is asked as \
+         well\n{model}, {WORDS:?}, judges fitted on the {} part\n",
         output::table(&rows),
         args.seeds.unwrap_or(SEEDS),
         args.lara.seconds,

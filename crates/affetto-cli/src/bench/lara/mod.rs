@@ -30,10 +30,11 @@ pub fn run(args: &EmotionArgs) -> Result<(), Failure> {
     let assets = args.assets.open()?;
     let judges = Judges::open(&assets, args)?;
     let arms = Arm::all(args)?;
+    let priors = arms::priors(&arms)?;
     let requests = Requests::of(args, &assets)?;
     let curves = args.lara.deam_curves.as_deref();
     let real = args.lara.real.as_deref().map(|csv| Set::labelled(csv, curves)).transpose()?;
-    let reference = args.lara.reference_sound.as_deref().map(|path| Set::of_sound(path, None)).transpose()?;
+    let reference = args.lara.reference_sound.as_deref().map(Set::of_sound).transpose()?;
 
     let mut progress = Progress::new(args.json);
     let threads = usize::from(args.threads.unwrap_or(0));
@@ -64,7 +65,7 @@ pub fn run(args: &EmotionArgs) -> Result<(), Failure> {
         let windows: usize = heard.iter().map(|k| k.hearing.embeddings.len()).sum();
         format!("{} ({} pieces, {windows} windows)", set.name, heard.len())
     });
-    let notes = notes(args, &arms, &requests, real.as_ref());
+    let notes = notes(args, &arms, &requests, real.as_ref(), priors);
     let tables = page::tables(&report, &from);
     let mut json = report.json();
     json["about"] = serde_json::json!({
@@ -118,7 +119,7 @@ fn hear(
 }
 
 /// How it was done, a line for each thing.
-fn notes(args: &EmotionArgs, arms: &[Arm], requests: &Requests, real: Option<&Set>) -> Vec<String> {
+fn notes(args: &EmotionArgs, arms: &[Arm], requests: &Requests, real: Option<&Set>, priors: String) -> Vec<String> {
     let count = args.lara.grid;
     let mut notes = vec![
         format!(
@@ -136,19 +137,31 @@ fn notes(args: &EmotionArgs, arms: &[Arm], requests: &Requests, real: Option<&Se
     if args.ablations {
         notes.push(
             "model only: tempo, density, key, meter and instruments are drawn for a neutral feeling (with words only, also \
-             without the words); their prior is the same in all conditions"
+             without the words)"
                 .into(),
         );
     }
+    notes.push(priors);
     for arm in arms {
         let models: Vec<&str> = arm.models.iter().map(|m| m.0.as_str()).collect();
-        notes.push(format!("{}: {}", arm.name, models.join(", ")));
+        notes.push(format!("{}{}: {}", arm.name, arm.trained, models.join(", ")));
     }
     if arms.iter().any(|a| a.models.len() > 1) {
-        notes.push("intervals draw training seeds as well as takes".into());
+        notes.push(
+            "intervals draw training seeds as well as takes; with few training seeds, as three, they are too narrow: a \
+             percentile bootstrap over few models understates how much training runs differ"
+                .into(),
+        );
     }
     if let Some(real) = real {
         notes.extend(real.notes.iter().cloned());
+        let part = args.judges.name();
+        notes.push(format!(
+            "real music is a ceiling only for judges that were not fitted on it: if there are pieces of VGMIDI's or \
+             EMOPIA's {part} part in {}, they are heard in-sample, and real music looks better than it is; take them out, or \
+             name judges fitted on another part with --judges",
+            real.name
+        ));
         notes.push(format!("of real music the first {} s are heard", real::MAX_SECONDS));
     }
     notes

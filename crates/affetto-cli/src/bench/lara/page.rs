@@ -74,8 +74,8 @@ pub fn tables(report: &Report, reference: &str) -> Vec<Table> {
         tables.push(Table {
             title: "Fréchet distance of sound embeddings".into(),
             rows: std::iter::once(heading.map(str::to_owned).to_vec()).chain(rows).collect(),
-            note: format!("Embedding: {EMBEDDING}. Reference: {reference}. Distances grow as pieces become fewer: compare rows \
-                           of like numbers; one below that of the reference's halves says nothing. The embedding is the \
+            note: format!("Embedding: {EMBEDDING}. Reference: {reference}. They have no intervals: what the models give one by one \
+                           says how far they spread. Distances grow as pieces become fewer: compare rows of like numbers; one below that of the reference's halves says nothing. The embedding is the \
                            encoder LARA aligns to."),
         });
     }
@@ -89,6 +89,7 @@ pub fn tables(report: &Report, reference: &str) -> Vec<Table> {
         rows: std::iter::once(heading.collect()).chain(rows).collect(),
         note: "Means over the takes, as they are written.".into(),
     });
+    tables.extend(quality_differences(report));
     tables
 }
 
@@ -133,9 +134,35 @@ fn differences(report: &Report) -> Option<Table> {
         let arms = format!("{} − {}", d.arms.0, d.arms.1);
         rows.push([arms, part(Some(d.part)), name].into_iter().chain(values).collect());
     }
-    let note = "On the same targets and seeds, training seeds paired in their order. *: the 95 % interval leaves out 0. A \
-                smaller distance and larger correlations are better.";
-    (rows.len() > 1).then(|| Table { title: "Differences".into(), rows, note: note.into() })
+    let note = format!("{} A smaller distance and larger correlations are better.", paired(report));
+    (rows.len() > 1).then(|| Table { title: "Differences".into(), rows, note })
+}
+
+fn quality_differences(report: &Report) -> Option<Table> {
+    let heading = ["DIFFERENCE", "HEARS THE FEELING"].into_iter().chain(METRICS).map(str::to_uppercase);
+    let mut rows = vec![heading.collect::<Vec<_>>()];
+    for d in report.differences.iter().filter(|d| d.judge.is_none()) {
+        let values = d.values.iter().map(|e| format!("{}{}", signed(e), if e.is_clear() { " *" } else { "" }));
+        let arms = format!("{} − {}", d.arms.0, d.arms.1);
+        rows.push([arms, part(Some(d.part))].into_iter().chain(values).collect());
+    }
+    let note = format!("{} None of them is better for being larger.", paired(report));
+    (rows.len() > 1).then(|| Table { title: "Differences of symbolic quality".into(), rows, note })
+}
+
+/// How the takes of a difference belong together, and how far its interval goes.
+fn paired(report: &Report) -> String {
+    let models = |arm: &str| report.lines.iter().find(|l| l.arm == arm && l.part.is_some()).map_or(1, |l| l.count.0);
+    let counts: Vec<_> = report.differences.iter().map(|d| (models(&d.arms.0), models(&d.arms.1))).collect();
+    let seeds = if counts.iter().all(|c| *c == (1, 1)) {
+        "one model each, so the intervals hold for these models and say nothing of other training seeds"
+    } else if counts.iter().all(|(a, b)| a == b) {
+        "training seeds paired in their order; with few of them, as three, the intervals are too narrow"
+    } else {
+        "training seeds paired in their order where both have as many, and drawn apart where not; with few of them, as \
+         three, the intervals are too narrow"
+    };
+    format!("On the same targets and seeds; {seeds}. *: the 95 % interval leaves out 0.")
 }
 
 fn measure<'a>(values: &'a [Estimate], name: &str) -> &'a Estimate {
@@ -193,21 +220,29 @@ fn marked(text: &str) -> String {
     out
 }
 
-/// The agreement as a table for a spreadsheet: every measure with its interval.
+/// The comparison as a table for a spreadsheet: every measure with its interval for each condition and judge; behind them
+/// the condition's symbolic quality, with intervals, and its Fréchet distance, the same for all judges, empty where there is
+/// none.
 pub fn csv(report: &Report) -> String {
     let mut out = String::from("condition,hears_the_feeling,judge,on_aligned_encoder,models,pieces");
-    for name in MEASURES {
+    for name in MEASURES.into_iter().chain(METRICS) {
+        let name = name.replace([' ', '-'], "_");
         let _ = write!(out, ",{name},{name}_low,{name}_high");
     }
-    out.push('\n');
+    out.push_str(",frechet\n");
     for line in &report.lines {
         let judge = &report.judges[line.judge];
         let (models, pieces) = line.count;
         let _ = write!(out, "{},{},{},{},{models},{pieces}", line.arm, part(line.part), judge.name, judge.aligned);
-        for m in &line.measures {
-            let _ = write!(out, ",{:.6},{:.6},{:.6}", m.value, m.low, m.high);
+        let quality = report.quality.iter().find(|q| q.arm == line.arm && q.part == line.part);
+        for m in line.measures.iter().map(Some).chain((0..METRICS.len()).map(|i| quality.map(|q| &q.means[i]))) {
+            let _ = match m {
+                Some(m) => write!(out, ",{:.6},{:.6},{:.6}", m.value, m.low, m.high),
+                None => write!(out, ",,,"),
+            };
         }
-        out.push('\n');
+        let distance = report.distances.iter().find(|d| d.arm == line.arm && d.part == line.part);
+        let _ = writeln!(out, ",{}", distance.map_or_else(String::new, |d| format!("{:.6}", d.distance)));
     }
     out
 }

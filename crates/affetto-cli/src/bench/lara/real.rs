@@ -62,6 +62,21 @@ impl Set {
             )));
         }
         let labels = Labels::parse(&text).map_err(|e| said(&e))?;
+        if deam::exchanged_files(
+            labels.rows.iter().map(|(file, label)| (Path::new(file), label.valence, label.arousal)),
+        ) {
+            return Err(said(
+                &"these are DEAM's published song labels, whose valence and arousal are exchanged for songs 2 to 1000; give \
+                  DEAM's own file (song_id, valence_mean, arousal_mean) with --deam-curves, or put the two columns right",
+            ));
+        }
+        Set::of_labels(csv, &labels)
+    }
+
+    fn of_labels(csv: &Path, labels: &Labels) -> Result<Set, Failure> {
+        let shown = csv.display();
+        let said = |e: &dyn std::fmt::Display| Failure::failed(format!("{shown}: {e}"));
+        let folder = csv.parent().unwrap_or(Path::new(""));
         let notes = vec![format!("{shown}: {} pieces, labels {}", labels.rows.len(), labels.scale.name())];
         let files: Vec<_> = labels.rows.iter().map(|(file, label)| (folder.join(file), Some(*label))).collect();
         if let Some((missing, _)) = files.iter().find(|(file, _)| !file.is_file()) {
@@ -89,6 +104,13 @@ impl Set {
             notes.push(format!("{shown}: DEAM's song labels, right for {known} songs that tell whether they are"));
             songs
         };
+        Set::of_songs(csv, &songs, notes)
+    }
+
+    /// The sound of DEAM's songs, with labels that were looked at.
+    fn of_songs(csv: &Path, songs: &[deam::Song], mut notes: Vec<String>) -> Result<Set, Failure> {
+        let shown = csv.display();
+        let said = |e: &dyn std::fmt::Display| Failure::failed(format!("{shown}: {e}"));
         let folder = csv.parent().unwrap_or(Path::new(""));
         let find = |id: u32| {
             let named =
@@ -110,13 +132,26 @@ impl Set {
         Ok(Set { name: shown.to_string(), notes, files })
     }
 
-    /// A folder's files of music, in the order of their names; or those of a table, as for [`Set::labelled`].
+    /// The files of a table alone. Its labels are passed over, so they need not be right.
+    fn listed(csv: &Path) -> Result<Set, Failure> {
+        let said = |e: &dyn std::fmt::Display| Failure::failed(format!("{}: {e}", csv.display()));
+        let text = input::text(csv).map_err(|e| said(&e))?;
+        let mut set = match deam::song_labels(&text).map_err(|e| said(&e))? {
+            Some(songs) => Set::of_songs(csv, &songs, Vec::new())?,
+            None => Set::of_labels(csv, &Labels::parse(&text).map_err(|e| said(&e))?)?,
+        };
+        set.files.iter_mut().for_each(|(_, label)| *label = None);
+        Ok(set)
+    }
+
+    /// A folder's files of music, in the order of their names; or those of a table like that of [`Set::labelled`], without
+    /// their labels.
     ///
     /// # Errors
     /// A folder or table that cannot be read, or has no music.
-    pub fn of_sound(path: &Path, curves: Option<&Path>) -> Result<Set, Failure> {
+    pub fn of_sound(path: &Path) -> Result<Set, Failure> {
         if !path.is_dir() {
-            return Set::labelled(path, curves);
+            return Set::listed(path);
         }
         let said = |e: &dyn std::fmt::Display| Failure::failed(format!("--reference-sound {}: {e}", path.display()));
         let mut files = Vec::new();
