@@ -14,22 +14,25 @@ use crate::error::TrainError;
 /// # Errors
 /// A file that can't be read, lacks a tensor, or is of another shape.
 pub fn read(path: &Path, network: Network) -> Result<Network, TrainError> {
-    let data = |e: EngineError| TrainError::Data(e.to_string());
-    let mut fill = Fill { path: Vec::new(), checkpoint: Checkpoint::open(path).map_err(data)?, failed: None };
+    let data = |e: &dyn std::fmt::Display| TrainError::Data(format!("{}: {e}", path.display()));
+    let checkpoint = Checkpoint::open(path).map_err(|e| TrainError::Data(e.to_string()))?;
+    let mut fill = Fill { path: Vec::new(), checkpoint, failed: None };
     let network = network.map(&mut fill);
-    fill.failed.map_or(Ok(network), |error| Err(data(error)))
+    fill.failed.map_or(Ok(network), |error| Err(data(&error)))
 }
 
 struct Fill {
     path: Vec<String>,
     checkpoint: Checkpoint,
-    failed: Option<EngineError>,
+    failed: Option<String>,
 }
 
 /// A parameter's tensors in the file, one below the other, and whether they are stored the other way round.
 fn stored_as(parameter: &str, checkpoint: &Checkpoint) -> (Vec<String>, bool) {
     let streams = |name: &dyn Fn(usize) -> String| -> Vec<String> {
-        (0..).map(name).take_while(|name| checkpoint.shape(name).is_ok()).collect()
+        // The first is asked for even where it is not there, so that the error names it.
+        let more = (1..).map(name).take_while(|name| checkpoint.shape(name).is_ok());
+        std::iter::once(name(0)).chain(more).collect()
     };
     match parameter {
         "embed.weight" => return (streams(&|k| format!("decoder.embed_tokens.{k}.weight")), false),
@@ -70,17 +73,21 @@ fn stored_as(parameter: &str, checkpoint: &Checkpoint) -> (Vec<String>, bool) {
 }
 
 impl Fill {
-    fn values(&self, shape: &[usize]) -> Result<Vec<f32>, EngineError> {
+    fn values(&self, shape: &[usize]) -> Result<Vec<f32>, String> {
+        let said = |e: EngineError| e.to_string();
         let (names, turned) = stored_as(&self.path.join("."), &self.checkpoint);
-        let &[first, width] = shape else { return self.checkpoint.tensor_f32(&names[0], shape) };
+        let &[first, width] = shape else { return self.checkpoint.tensor_f32(&names[0], shape).map_err(said) };
         let width = if turned { first } else { width };
         let mut values = Vec::new();
         for name in &names {
-            let rows = self.checkpoint.shape(name)?.first().copied().unwrap_or(0);
+            let rows = self.checkpoint.shape(name).map_err(said)?.first().copied().unwrap_or(0);
             // The last tensor must fill the matrix exactly: asked for by shape, so that the error names it.
             let left = (shape[0] * shape[1] - values.len()) / width.max(1);
             let asked = if names.last() == Some(name) { left } else { rows };
-            values.extend(self.checkpoint.tensor_f32(name, &[asked, width])?);
+            if asked > left {
+                return Err(format!("tensor {name} has {rows} rows, expected at most {left} more to fit the network"));
+            }
+            values.extend(self.checkpoint.tensor_f32(name, &[asked, width]).map_err(said)?);
         }
         if !turned {
             return Ok(values);
@@ -146,6 +153,39 @@ mod tests {
         for wrong in [ModelConfig { num_hidden_layers: 3, ..config.clone() }, ModelConfig { ffn_dim: 16, ..config }] {
             let error = read(&path, Network::new(&wrong, &device)).unwrap_err().to_string();
             assert!(error.contains("decoder.layers"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_file_is_refused_by_name() {
+        let config = ModelConfig {
+            hidden_size: 8,
+            num_hidden_layers: 1,
+            num_attention_heads: 2,
+            ffn_dim: 12,
+            window: 16,
+            vocab_sizes: VOCABULARY.to_vec(),
+        };
+        let network = Network::new(&config, &Device::default());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let own = export::tensors(&network, &config);
+        let refused = |tensors: &[export::NamedTensor]| {
+            export::write(&path, tensors, Storage::F32, HashMap::new()).unwrap();
+            read(&path, network.clone()).unwrap_err().to_string()
+        };
+        for missing in ["decoder.embed_tokens.0.weight", "lm_heads.0.weight", "lm_heads.5.weight"] {
+            let error = refused(&own.iter().filter(|t| t.name != missing).cloned().collect::<Vec<_>>());
+            let named = if missing == "lm_heads.5.weight" { "lm_heads.4.weight" } else { missing };
+            assert!(error.contains("model.safetensors") && error.contains(named), "{error}");
+        }
+        for grown in ["decoder.embed_tokens.0.weight", "decoder.embed_tokens.5.weight", "lm_heads.1.weight"] {
+            let mut tensors = own.clone();
+            let tensor = tensors.iter_mut().find(|t| t.name == grown).unwrap();
+            tensor.shape[0] += 5000;
+            tensor.values.resize(tensor.shape[0] * 8, 0.0);
+            let error = refused(&tensors);
+            assert!(error.contains("model.safetensors") && error.contains(grown), "{grown}: {error}");
         }
     }
 }
