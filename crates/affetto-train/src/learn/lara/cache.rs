@@ -5,7 +5,7 @@
 //! the file cuts it off.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -64,10 +64,10 @@ fn crc(bytes: &[u8]) -> u32 {
 
 impl FeatureCache {
     /// Opens the cache at `path`, or begins it. A record cut short by a kill, and all behind a damaged one, is cut
-    /// off and will be heard again.
+    /// off and will be heard again. The file is locked as long as the cache is open.
     ///
     /// # Errors
-    /// A file that can't be read or written, or that holds features of something else.
+    /// A file that can't be read or written, that another run has open, or that holds features of something else.
     pub fn open(path: &Path, header: &CacheHeader) -> Result<FeatureCache, TrainError> {
         let write = |source| TrainError::Write { path: path.into(), source };
         if let Some(folder) = path.parent() {
@@ -75,6 +75,15 @@ impl FeatureCache {
         }
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(write)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let path = path.display();
+                let what = "another run has this feature cache open; wait for it, or name another folder (--features)";
+                return Err(TrainError::Data(format!("{path}: {what}")));
+            }
+            Err(TryLockError::Error(source)) => return Err(write(source)),
+        }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|source| TrainError::Read { path: path.into(), source })?;
         let mut first = serde_json::to_string(header).expect("a header is plain data");
@@ -251,6 +260,17 @@ mod tests {
     }
 
     #[test]
+    fn a_cache_is_open_once_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("features");
+        let cache = FeatureCache::open(&path, &header()).unwrap();
+        let error = FeatureCache::open(&path, &header()).unwrap_err().to_string();
+        assert!(error.contains(&path.display().to_string()) && error.contains("another run"), "{error}");
+        drop(cache);
+        assert!(FeatureCache::open(&path, &header()).is_ok());
+    }
+
+    #[test]
     fn a_damaged_record_is_heard_again_and_other_features_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("features");
@@ -264,6 +284,7 @@ mod tests {
         std::fs::write(&path, &bytes).unwrap();
         let cache = FeatureCache::open(&path, &header()).unwrap();
         assert!(cache.get(1).is_some() && cache.get(2).is_none());
+        drop(cache);
         let other = CacheHeader { heard: "seed 2".into(), ..header() };
         let error = FeatureCache::open(&path, &other).unwrap_err().to_string();
         assert!(error.contains("seed 1") && error.contains("seed 2") && error.contains("remove it"), "{error}");

@@ -5,17 +5,21 @@ use std::sync::OnceLock;
 
 use affetto_score::codec::{BAR, END_OF_PIECE};
 use affetto_score::synth::{RenderOptions, SoundFont, render};
+use flate2::Crc;
 
 use super::cache::{CacheHeader, FeatureCache, checksum};
 use super::encoder::SoundEncoder;
 use super::model::{Example, HeardWindows};
 use super::targets::{Rows, Scale};
 use crate::config::LaraConfig;
+use crate::corpora::Corpus;
 use crate::error::TrainError;
 use crate::windows::{Drawn, ScoreWindows};
 
 /// The step that LARA's windows are drawn at: far from those of plain training and of the prior.
 const STEP: u64 = 1 << 41;
+/// Raised whenever windows are drawn, augmented or rendered otherwise than before: what was heard is heard anew.
+const DRAWING: u32 = 1;
 /// Most seconds of a window that are rendered and heard.
 const SECONDS: f64 = 120.0;
 
@@ -27,6 +31,8 @@ pub struct Ears<'a> {
     pub font: &'a SoundFont,
     /// Files whose content decides what is heard: corpora, label regressor, SoundFont.
     pub files: Vec<PathBuf>,
+    /// The corpora and their weights in the draw of windows.
+    pub corpora: Vec<(Corpus, f32)>,
     /// Folder of the caches.
     pub folder: PathBuf,
     /// Threads.
@@ -46,7 +52,10 @@ impl Ears<'_> {
         part: &str,
         told: &mut dyn FnMut(usize, usize),
     ) -> Result<FeatureCache, TrainError> {
-        let mut heard = part.to_owned();
+        let mut heard = format!("{part}, drawing {DRAWING}");
+        for (corpus, weight) in &self.corpora {
+            heard.push_str(&format!(", {} x {weight}", corpus.name()));
+        }
         for path in &self.files {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             heard.push_str(&format!(", {name} {:08x}", checksum(path)?));
@@ -73,7 +82,7 @@ impl Ears<'_> {
     }
 }
 
-/// One file for each encoder and part.
+/// One file for each encoder, part, and what is heard of it.
 fn file_name(part: &str, header: &CacheHeader) -> String {
     let mut name = String::new();
     for c in format!("{part} {}", header.encoder).chars() {
@@ -83,7 +92,9 @@ fn file_name(part: &str, header: &CacheHeader) -> String {
             _ => name.push('-'),
         }
     }
-    name
+    let mut heard = Crc::new();
+    heard.update(header.heard.as_bytes());
+    format!("{name}-{:08x}", heard.sum())
 }
 
 /// The score family's windows and their features.
@@ -168,7 +179,7 @@ mod tests {
 
     use super::*;
     use crate::config::Scaling;
-    use crate::corpora::{Corpus, Split, tiny};
+    use crate::corpora::{Split, tiny};
 
     /// Hears how loud each second is.
     struct Loudness(AtomicUsize);
@@ -204,18 +215,21 @@ mod tests {
             ScoreWindows::new(tiny::pieces(), judge, &[(Corpus::Tiny, 1.0)], Split::Train, 5, 48).unwrap()
         };
         let (encoder, font) = (Loudness(0.into()), SoundFont::open(soundfont(&assets)).unwrap());
-        let ears = Ears {
+        let ears = |weight| Ears {
             encoder: &encoder,
             font: &font,
             files: vec![soundfont(&assets)],
+            corpora: vec![(Corpus::Tiny, weight)],
             folder: folder.path().into(),
             threads: 2,
         };
         let mut last = (0, 0);
-        let cache = ears.hear(&windows(), 3, "tiny", &mut |done, total| last = (done, total)).unwrap();
+        let cache = ears(1.0).hear(&windows(), 3, "tiny", &mut |done, total| last = (done, total)).unwrap();
         drop(cache);
-        let cache = ears.hear(&windows(), 4, "tiny", &mut |_, _| {}).unwrap();
+        let cache = ears(1.0).hear(&windows(), 4, "tiny", &mut |_, _| {}).unwrap();
         assert_eq!((encoder.0.load(Ordering::Relaxed), last), (4, (3, 3)), "three, then the fourth alone");
+        ears(2.0).hear(&windows(), 1, "tiny", &mut |_, _| {}).unwrap();
+        assert_eq!(encoder.0.load(Ordering::Relaxed), 5, "other weights are heard anew");
         let none = Scale::fit(std::iter::empty(), 1, Scaling::None);
         let examples = ScoreExamples::new(windows(), cache, 4, none, 2.0);
         assert_eq!((examples.len(), examples.width(), examples.window_seconds()), (4, 1, 2.0));

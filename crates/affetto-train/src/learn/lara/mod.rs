@@ -12,4 +12,5 @@ pub mod examples;
 pub mod mert;
 pub mod model;
 pub mod score;
+pub(crate) mod settings;
 pub mod targets;

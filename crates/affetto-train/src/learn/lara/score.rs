@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use affetto_score::synth::SoundFont;
 use serde::{Deserialize, Serialize};
 
-use super::encoder;
+use super::encoder::{self, SoundEncoder};
 use super::examples::{Ears, ScoreExamples, deciding_files, scale_of, soundfont};
 use super::model::{LaraModel, ScoreLara};
+use super::settings;
 use crate::config::{LaraConfig, TrainConfig};
 use crate::corpora::Split;
 use crate::error::TrainError;
@@ -17,12 +18,9 @@ use crate::learn::export::{self, Storage};
 use crate::learn::import;
 use crate::learn::network::Network;
 use crate::learn::release::{PRIOR_FILE, read_prior};
-use crate::learn::score::{Captions, ScoreRun, windows_of};
+use crate::learn::score::{Captions, ScoreRun, corpus_weights, windows_of};
 use crate::learn::trainer::{LoopRun, VALIDATION_BATCHES, train_with};
 use crate::model_file::WEIGHTS_FILE;
-
-/// The settings of a LARA run within its folder: what its checkpoints are made of.
-const SETTINGS_FILE: &str = "lara.json";
 
 /// What a LARA run needs besides a [`ScoreRun`].
 #[derive(Clone, Debug, Default)]
@@ -47,37 +45,33 @@ pub struct LaraRun {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Settings {
     lara: LaraConfig,
-    seed: u64,
     /// Width of the features.
     width: usize,
+    /// All else that is configured, the run's seed included; none in folders of before this was kept.
+    #[serde(default)]
+    config: Option<TrainConfig>,
+    #[serde(default)]
+    words_only: bool,
+    /// What the run began with.
+    #[serde(default)]
+    init: PathBuf,
+    /// The network that hears.
+    #[serde(default)]
+    encoder: String,
 }
 
 impl Settings {
-    fn read(run_dir: &Path) -> Result<Option<Settings>, TrainError> {
-        let path = run_dir.join(SETTINGS_FILE);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                serde_json::from_str(&text).map(Some).map_err(|e| TrainError::Checkpoint { path, what: e.to_string() })
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(TrainError::Read { path, source }),
-        }
-    }
-
-    /// Writes the settings into a new run's folder, or checks that an old run had the same.
-    fn keep(&self, run_dir: &Path) -> Result<(), TrainError> {
-        let path = run_dir.join(SETTINGS_FILE);
-        match Settings::read(run_dir)? {
-            Some(before) if before == *self => Ok(()),
-            Some(before) => Err(TrainError::Checkpoint {
-                path,
-                what: format!("it was begun with {before:?}, now asked for is {self:?}"),
-            }),
-            None => {
-                let io = |source| TrainError::Write { path: path.clone(), source };
-                std::fs::create_dir_all(run_dir).map_err(io)?;
-                std::fs::write(&path, serde_json::to_string_pretty(self).expect("settings are plain data")).map_err(io)
-            }
+    /// Those of a run; a run may be lengthened, and is checked and saved as often as one likes.
+    fn of(config: &TrainConfig, lara: &LaraConfig, how: &LaraRun, encoder: &dyn SoundEncoder) -> Settings {
+        let mut fixed = TrainConfig { lara: None, ..config.clone() };
+        (fixed.train.steps, fixed.train.validate_every, fixed.train.checkpoint_minutes) = (1, 1, 0.0);
+        Settings {
+            lara: lara.clone(),
+            width: encoder.width(),
+            config: Some(fixed),
+            words_only: how.words_only,
+            init: how.init.canonicalize().unwrap_or_else(|_| how.init.clone()),
+            encoder: encoder.name(),
         }
     }
 }
@@ -106,13 +100,14 @@ pub fn train_lara(
     let wrong = |what| TrainError::Config { path: run.config.clone(), what };
     lara.check(config.model.num_hidden_layers).map_err(wrong)?;
     let encoder = encoder::open(&run.assets, how.mert.as_deref(), &lara)?;
-    Settings { lara: lara.clone(), seed: config.train.seed, width: encoder.width() }.keep(&run.run_dir)?;
+    settings::keep(&run.run_dir, &Settings::of(&config, &lara, how, encoder.as_ref()), Clone::clone)?;
     keep_prior(&how.init, &run.run_dir)?;
     let font = SoundFont::open(soundfont(&run.assets)).map_err(|e| TrainError::Data(e.to_string()))?;
     let ears = Ears {
         encoder: encoder.as_ref(),
         font: &font,
         files: deciding_files(&run.corpus, &run.assets),
+        corpora: corpus_weights(&config)?,
         folder: how.features.clone(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
@@ -141,17 +136,19 @@ pub fn train_lara(
     export::write(&run.run_dir.join(WEIGHTS_FILE), &tensors, Storage::F32, HashMap::new())
 }
 
-/// The network of the newest checkpoint in `init`, else of its `model.safetensors`.
+/// The network of the newest checkpoint in `init`, else of its `model.safetensors`; of a LARA run that has ended, its
+/// merged weights, for its checkpoints hold more than the network.
 fn begin(init: &Path, network: Network) -> Result<Network, TrainError> {
-    // A checkpoint that does not fit may be one of LARA's own: its merged weights lie beside it.
-    match checkpoint::load_model(init, network.clone()) {
-        Ok(Some(network)) => Ok(network),
-        Ok(None) | Err(_) if init.join(WEIGHTS_FILE).is_file() => import::read(&init.join(WEIGHTS_FILE), network),
-        Ok(None) => {
-            let what = format!("neither a checkpoint nor {WEIGHTS_FILE} to begin with");
-            Err(TrainError::Checkpoint { path: init.into(), what })
+    let of_lara = init.join(settings::FILE).is_file();
+    let checkpoint = if of_lara { None } else { checkpoint::load_model(init, network.clone())? };
+    let weights = init.join(WEIGHTS_FILE);
+    match checkpoint {
+        Some(network) => Ok(network),
+        None if weights.is_file() => import::read(&weights, network),
+        None => {
+            let what = if of_lara { "a LARA run that has not ended has no" } else { "neither a checkpoint nor" };
+            Err(TrainError::Data(format!("{}: {what} {WEIGHTS_FILE} to begin with (--init)", init.display())))
         }
-        Err(error) => Err(error),
     }
 }
 
@@ -170,7 +167,44 @@ fn keep_prior(init: &Path, run_dir: &Path) -> Result<(), TrainError> {
 /// # Errors
 /// A checkpoint that can't be read or does not fit.
 pub fn load_merged(run_dir: &Path, config: &TrainConfig) -> Result<Option<Network>, TrainError> {
-    let Some(settings) = Settings::read(run_dir)? else { return Ok(None) };
+    let Some(settings) = settings::read::<Settings>(run_dir)? else { return Ok(None) };
     let model = LaraModel::new(config, &settings.lara, settings.width, &burn::tensor::Device::default());
     Ok(checkpoint::load_model(run_dir, model)?.map(|model| model.merged()))
+}
+
+#[cfg(test)]
+mod tests {
+    use affetto_score::codec::VOCABULARY;
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::config::ModelConfig;
+
+    #[test]
+    fn a_broken_checkpoint_is_not_passed_over() {
+        let config = ModelConfig {
+            hidden_size: 8,
+            num_hidden_layers: 1,
+            num_attention_heads: 2,
+            ffn_dim: 12,
+            window: 16,
+            vocab_sizes: VOCABULARY.to_vec(),
+        };
+        let network = Network::new(&config, &Device::default());
+        let folder = tempfile::tempdir().unwrap();
+        let init = folder.path();
+        assert!(begin(init, network.clone()).unwrap_err().to_string().contains("neither"));
+        let weights = init.join(WEIGHTS_FILE);
+        export::write(&weights, &export::tensors(&network, &config), Storage::F32, HashMap::new()).unwrap();
+        assert!(begin(init, network.clone()).is_ok(), "weights alone");
+        let broken = init.join("checkpoint-00000007");
+        std::fs::create_dir(&broken).unwrap();
+        std::fs::write(broken.join("state.json"), "{}").unwrap();
+        let error = begin(init, network.clone()).unwrap_err().to_string();
+        assert!(error.contains("checkpoint-00000007"), "{error}");
+        std::fs::write(init.join(settings::FILE), "{}").unwrap();
+        assert!(begin(init, network.clone()).is_ok(), "a LARA run has its merged weights");
+        std::fs::remove_file(weights).unwrap();
+        assert!(begin(init, network).unwrap_err().to_string().contains("not ended"));
+    }
 }

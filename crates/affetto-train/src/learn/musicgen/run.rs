@@ -13,11 +13,9 @@ use super::network::MusicGenNetwork;
 use super::prepared::Ears;
 use crate::config::MusicGenTrainConfig;
 use crate::error::TrainError;
-use crate::learn::lara::encoder;
+use crate::learn::lara::{encoder, settings};
 use crate::learn::trainer::{LoopRun, train_with};
 
-/// The settings within a run's folder: what its checkpoints are made of.
-const SETTINGS_FILE: &str = "lara.json";
 /// The folder of the trained model within a run's folder.
 pub const MODEL_FOLDER: &str = "model";
 
@@ -72,7 +70,7 @@ pub fn train_lara(run: &MusicGenRun, told: &mut dyn FnMut(&'static str, usize, u
     let random = Device::default();
     MusicGenNetwork::load(folder.checkpoint(), &sizes, config.musicgen.tokens, &random)?;
     let encoder = encoder::open(&run.assets, run.mert.as_deref(), &config.lara)?;
-    keep(&run.run_dir, &config)?;
+    settings::keep(&run.run_dir, &config, fixed)?;
 
     let ears = Ears {
         folder: &folder,
@@ -118,28 +116,9 @@ fn stream_names(sizes: &MusicGenConfig) -> Vec<String> {
     (0..sizes.decoder.streams()).map(|k| format!("{}{}", k / sizes.channels + 1, side(k))).collect()
 }
 
-/// Writes the settings into a new run's folder, or checks that an old run had the same; only its length may change.
-fn keep(run_dir: &Path, config: &MusicGenTrainConfig) -> Result<(), TrainError> {
-    let path = run_dir.join(SETTINGS_FILE);
-    let fixed = |config: &MusicGenTrainConfig| {
-        let mut fixed = config.clone();
-        (fixed.train.steps, fixed.train.validate_every, fixed.train.checkpoint_minutes) = (1, 1, 0.0);
-        fixed
-    };
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let wrong = |what: String| TrainError::Checkpoint { path: path.clone(), what };
-            let before: MusicGenTrainConfig = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
-            if fixed(&before) != fixed(config) {
-                return Err(wrong(format!("it was begun with {before:?}, now asked for is {config:?}")));
-            }
-            Ok(())
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let io = |source| TrainError::Write { path: path.clone(), source };
-            std::fs::create_dir_all(run_dir).map_err(io)?;
-            std::fs::write(&path, serde_json::to_string_pretty(config).expect("settings are plain data")).map_err(io)
-        }
-        Err(source) => Err(TrainError::Read { path, source }),
-    }
+/// What must not change within a run: all but its length, and how often it is checked and saved.
+fn fixed(config: &MusicGenTrainConfig) -> MusicGenTrainConfig {
+    let mut fixed = config.clone();
+    (fixed.train.steps, fixed.train.validate_every, fixed.train.checkpoint_minutes) = (1, 1, 0.0);
+    fixed
 }
