@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use affetto_judge::deam::{self, Song};
+use affetto_judge::deam;
 
 use crate::config::EmotionScale;
 use crate::error::TrainError;
@@ -70,30 +70,21 @@ fn parse(text: &str, folder: &Path, scale: EmotionScale) -> Result<Vec<Clip>, St
     if clips.is_empty() {
         return Err("no clips in it".into());
     }
+    // They must not be learned from unawares, on whichever scale they are.
+    if deam::exchanged_files(clips.iter().map(|c| (c.file.as_path(), f64::from(c.emotion[1]), f64::from(c.emotion[0]))))
+    {
+        return Err(
+            "these are DEAM's published song labels, whose valence and arousal are exchanged for songs 2 to 1000; \
+                    put the two columns of those songs right"
+                .into(),
+        );
+    }
     if one_to_nine(&clips, scale)? {
-        if exchanged(&clips) {
-            return Err(
-                "these are DEAM's published song labels, whose valence and arousal are exchanged for songs 2 to \
-                        1000; put the two columns of those songs right"
-                    .into(),
-            );
-        }
         for x in clips.iter_mut().flat_map(|clip| &mut clip.emotion) {
             *x = (*x - 5.0) / 4.0;
         }
     }
     Ok(clips)
-}
-
-/// Whether these are DEAM's songs, by their numbers, with the axes the wrong way round, as published: they must not be
-/// learned from unawares.
-fn exchanged(clips: &[Clip]) -> bool {
-    let song = |clip: &Clip| {
-        let id = clip.file.file_stem()?.to_str()?.parse().ok()?;
-        let [arousal, valence] = clip.emotion.map(f64::from);
-        Some(Song { id, valence: arousal, arousal: valence })
-    };
-    deam::known_right(&clips.iter().filter_map(song).collect::<Vec<_>>()).is_ok()
 }
 
 /// Whether the numbers are on the scale from 1 to 9; in words, where they are on none.
@@ -182,16 +173,18 @@ mod tests {
     fn exchanged_labels_of_deam_are_refused() {
         // Songs whose valence is well above their arousal, and some the other way round.
         let (above, below) = ([60, 127, 145, 157, 308, 445], [25, 43, 243, 617]);
-        let list = |high: usize| {
+        let list = |high: usize, scale: [&'static str; 2]| {
             let line = |id: &i32, above: bool| {
-                let axes = if above { ["7", "3"] } else { ["3", "7"] };
+                let axes = if above { scale } else { [scale[1], scale[0]] };
                 format!("songs/{id}.mp3,{},{}\n", axes[high], axes[1 - high])
             };
             let lines = above.iter().map(|id| line(id, true)).chain(below.iter().map(|id| line(id, false)));
             format!("file,valence,arousal\n{}", lines.collect::<String>())
         };
-        assert_eq!(read(&list(0)).unwrap().len(), 10);
-        assert!(read(&list(1)).unwrap_err().contains("exchanged"));
+        for scale in [["7", "3"], ["0.5", "-0.5"]] {
+            assert_eq!(read(&list(0, scale)).unwrap().len(), 10);
+            assert!(read(&list(1, scale)).unwrap_err().contains("exchanged"));
+        }
     }
 
     #[test]
