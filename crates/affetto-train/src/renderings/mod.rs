@@ -15,10 +15,19 @@ use affetto_models::basic_pitch::BasicPitch;
 use affetto_models::musicnn::MusiCnn;
 use affetto_score::synth::{RenderOptions, SoundFont, SynthError, render};
 use affetto_score::{Instrument, Score};
+use flate2::Crc;
+
+pub(crate) use not_music::kind as kind_of_not_music;
 
 use crate::augment::dice::Dice;
 use crate::labelled::{LabelledCorpus, LabelledPiece};
 
+/// Raised whenever pieces are arranged, rendered, damaged or heard otherwise than before, or sounds that are no music are
+/// made otherwise: what was heard is heard anew.
+const VERSION: u32 = 1;
+/// Files of the assets folder that decide what is heard: SoundFont, MusiCNN, Basic Pitch.
+const FILES: [&str; 3] =
+    ["soundfont/affetto-gm.sf3", "musicnn/musicnn.safetensors", "basic-pitch/basic_pitch.safetensors"];
 /// Rate the pieces are rendered at, in Hz.
 const RATE: u32 = 44_100;
 /// Sets of programs (bass, middle, top) a piece may be played with besides the piano.
@@ -61,6 +70,14 @@ pub enum RenderingError {
     /// The SoundFont cannot be used.
     #[error(transparent)]
     Synth(#[from] SynthError),
+    /// A file cannot be read.
+    #[error("{path}: cannot be read ({source})")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A network cannot be loaded.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -84,7 +101,8 @@ pub enum RenderingError {
 
 impl Renderings {
     /// Opens SoundFont, MusiCNN and Basic Pitch in an assets folder. `cache` keeps what was heard, so that a second run,
-    /// or one after a kill, goes on; it is made if missing.
+    /// or one after a kill, goes on: in a folder of its own for each set of these files (and version of the rendering),
+    /// named by their CRC-32 in eight hexadecimal digits, made if missing.
     ///
     /// # Errors
     ///
@@ -92,13 +110,13 @@ impl Renderings {
     pub fn open(assets: &Path, cache: &Path, threads: usize) -> Result<Renderings, RenderingError> {
         let checkpoint = |name: &str| affetto_engine::Checkpoint::open(assets.join(name)).map_err(ModelError::from);
         let ears = Ears {
-            musicnn: MusiCnn::load(&checkpoint("musicnn/musicnn.safetensors")?)?,
-            basic_pitch: BasicPitch::load(&checkpoint("basic-pitch/basic_pitch.safetensors")?)?,
+            musicnn: MusiCnn::load(&checkpoint(FILES[1])?)?,
+            basic_pitch: BasicPitch::load(&checkpoint(FILES[2])?)?,
         };
-        let font = SoundFont::open(assets.join("soundfont/affetto-gm.sf3"))?;
-        let write = |source| RenderingError::Write { path: cache.to_owned(), source };
-        std::fs::create_dir_all(cache).map_err(write)?;
-        Ok(Renderings { font, ears, cache: cache.to_owned(), threads })
+        let font = SoundFont::open(assets.join(FILES[0]))?;
+        let cache = cache.join(identity(assets)?);
+        std::fs::create_dir_all(&cache).map_err(|source| RenderingError::Write { path: cache.clone(), source })?;
+        Ok(Renderings { font, ears, cache, threads })
     }
 
     /// What is heard in a piece, from the cache where it is there.
@@ -169,6 +187,18 @@ impl Renderings {
     }
 }
 
+/// What decides what is heard, in eight hexadecimal digits: CRC-32 of the version (four bytes, little-endian) and of the
+/// files, one behind the other.
+fn identity(assets: &Path) -> Result<String, RenderingError> {
+    let mut crc = Crc::new();
+    crc.update(&VERSION.to_le_bytes());
+    for name in FILES {
+        let path = assets.join(name);
+        crc.update(&std::fs::read(&path).map_err(|source| RenderingError::Read { path, source })?);
+    }
+    Ok(format!("{:08x}", crc.sum()))
+}
+
 /// Seconds of a piece that are rendered: EMOPIA's clips are many and short, VGMIDI's pieces few and long.
 fn longest(corpus: LabelledCorpus) -> f64 {
     match corpus {
@@ -227,5 +257,21 @@ mod tests {
         assert_eq!(piano.notes.len(), 40); // 20 s at two a second
         assert_eq!(arrange(&piece, [43, 48, 40]).instruments().len(), 3);
         assert_ne!(hash("a"), hash("b"));
+    }
+
+    #[test]
+    fn another_network_has_another_cache() {
+        let assets = tempfile::tempdir().unwrap();
+        for name in FILES {
+            let path = assets.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, name).unwrap();
+        }
+        let before = identity(assets.path()).unwrap();
+        assert_eq!((before.len(), &before), (8, &identity(assets.path()).unwrap()));
+        std::fs::write(assets.path().join(FILES[1]), "another").unwrap();
+        assert_ne!(identity(assets.path()).unwrap(), before);
+        std::fs::remove_file(assets.path().join(FILES[2])).unwrap();
+        assert!(identity(assets.path()).unwrap_err().to_string().contains("basic_pitch"));
     }
 }

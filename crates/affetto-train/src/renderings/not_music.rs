@@ -2,15 +2,20 @@
 
 use crate::augment::dice::Dice;
 
-/// How many kinds there are.
-pub const KINDS: usize = 8;
+/// Sounds until the kinds begin anew.
+const KINDS: usize = 8;
+
+/// The kind of sound number `index`: those of one kind are made alike. Steady noise, the first, comes up twice as often.
+pub fn kind(index: usize) -> usize {
+    (index % KINDS).max(1)
+}
 
 /// Mono sound number `index` of `seconds` at `rate` Hz: noise of several colours, clicks, hum, sirens, bursts, speech-like
 /// babble. Equal numbers give equal sounds.
 pub fn not_music(index: usize, seconds: f64, rate: u32) -> Vec<f32> {
     let mut dice = Dice::new(&[0x6e6f_6973, index as u64]);
     let frames = (seconds * f64::from(rate)) as usize;
-    let kind = index % KINDS;
+    let kind = kind(index);
     let (low, high) = (dice.between(40.0, 120.0), dice.between(300.0, 3000.0));
     let (speed, keep) = (dice.between(0.1, 4.0), dice.unit() * 0.99);
     let (mut brown, mut phase, mut click) = (0.0f32, 0.0f32, 0usize);
@@ -22,7 +27,7 @@ pub fn not_music(index: usize, seconds: f64, rate: u32) -> Vec<f32> {
             brown = keep * brown + (1.0 - keep) * white;
             match kind {
                 // Steady noise, white to brown.
-                0 | 1 => brown,
+                1 => brown,
                 // Clicks at odd times.
                 2 => {
                     if click == 0 {
