@@ -94,8 +94,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", default_value = "configs/score.toml")]
     pub config: PathBuf,
     /// The corpus cache that `train prepare` wrote
-    #[arg(long, value_name = "FILE", default_value = "runs/pieces.gz")]
-    pub corpus: PathBuf,
+    /// [default: runs/pieces.gz]
+    #[arg(long, value_name = "FILE")]
+    pub corpus: Option<PathBuf>,
     /// The assets folder: text encoder and label regressor
     #[arg(long, value_name = "DIR", default_value = "assets")]
     pub assets: PathBuf,
@@ -115,7 +116,7 @@ impl RunArgs {
     pub fn run(&self) -> ScoreRun {
         ScoreRun {
             config: self.config.clone(),
-            corpus: self.corpus.clone(),
+            corpus: self.corpus.clone().unwrap_or_else(|| "runs/pieces.gz".into()),
             assets: self.assets.clone(),
             run_dir: self.run.clone(),
             hours: self.hours,

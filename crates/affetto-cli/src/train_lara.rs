@@ -23,9 +23,10 @@ pub struct LaraArgs {
     /// as configs/lara-musicgen.toml, trains that MusicGen model
     #[command(flatten)]
     pub run: RunArgs,
-    /// Run with a checkpoint, or folder of a model.safetensors, that a new run begins with
-    #[arg(long, value_name = "DIR", default_value = "assets/score")]
-    pub init: PathBuf,
+    /// Run with a checkpoint, or folder of a model.safetensors, that a new run of the score model begins with
+    /// [default: assets/score]
+    #[arg(long, value_name = "DIR")]
+    pub init: Option<PathBuf>,
     /// MERT, where the configuration names it as the network that hears: a folder, or an id in the Hugging Face cache
     #[arg(long, value_name = "DIR|ID")]
     pub mert: Option<String>,
@@ -49,7 +50,7 @@ pub struct LaraArgs {
 /// Learns.
 pub fn run(args: &LaraArgs) -> Result<(), Failure> {
     let how = LaraRun {
-        init: args.init.clone(),
+        init: args.init.clone().unwrap_or_else(|| "assets/score".into()),
         mert: args.mert.clone(),
         features: args.features.clone(),
         seed: args.seed,
@@ -72,6 +73,14 @@ pub fn run(args: &LaraArgs) -> Result<(), Failure> {
     let run = args.run.run();
     if !MusicGenTrainConfig::is_one(&run.config).map_err(failed)? {
         return train_lara(&run, &how, &mut told).map_err(failed);
+    }
+    for (flag, given, instead) in [
+        ("--init", args.init.is_some(), "musicgen.model in the configuration names what a run begins with"),
+        ("--corpus", args.run.corpus.is_some(), "musicgen.clips in the configuration names what is learned from"),
+    ] {
+        if given {
+            return Err(Failure::usage(format!("{flag} is for the score model; {instead}")));
+        }
     }
     if args.words_only {
         let what = "--words-only is for the score model; set train.dropout.emotion = 1 in the configuration";

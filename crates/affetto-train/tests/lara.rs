@@ -109,10 +109,10 @@ fn lara(lambda: f32, backbone: Backbone) -> LaraConfig {
         proxy_rate: 4.0,
         encoder: Encoder::Musicnn,
         encoder_layer: None,
-        features: Features::Penultimate,
+        features: Some(Features::Penultimate),
         scaling: Scaling::Standardise,
         backbone,
-        rank: 2,
+        rank: (backbone == Backbone::LowRank).then_some(2),
         windows: WINDOWS,
         window_seed: 1,
     }

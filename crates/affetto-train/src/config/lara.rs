@@ -31,18 +31,18 @@ pub struct LaraConfig {
     /// Layer of MERT whose states are taken, counted from 1; its middle one unless said otherwise. MusiCNN has none.
     #[serde(default)]
     pub encoder_layer: Option<usize>,
-    /// What of MusiCNN is taken.
+    /// What of MusiCNN is taken; its penultimate layer unless said otherwise. MERT has its layers.
     #[serde(default)]
-    pub features: Features,
+    pub features: Option<Features>,
     /// How features are scaled before their directions are compared.
     #[serde(default)]
     pub scaling: Scaling,
     /// What of the language model learns.
     #[serde(default)]
     pub backbone: Backbone,
-    /// Rank of the adapters where the backbone is `low-rank`.
-    #[serde(default = "rank")]
-    pub rank: usize,
+    /// Rank of the adapters where the backbone is `low-rank`, and there alone; 8 unless said otherwise.
+    #[serde(default)]
+    pub rank: Option<usize>,
     /// Training windows: drawn once by `window_seed`, heard once, then seen again in a new order each pass.
     #[serde(default = "windows")]
     pub windows: usize,
@@ -63,9 +63,8 @@ fn proxy_rate() -> f64 {
     8.0
 }
 
-fn rank() -> usize {
-    8
-}
+/// Rank of adapters unless said otherwise.
+const RANK: usize = 8;
 
 fn windows() -> usize {
     2000
@@ -129,6 +128,11 @@ impl LaraConfig {
         self.layer.unwrap_or(layers)
     }
 
+    /// The rank of the adapters.
+    pub fn adapter_rank(&self) -> usize {
+        self.rank.unwrap_or(RANK)
+    }
+
     /// Checks the table against a network of `layers` layers.
     ///
     /// # Errors
@@ -143,7 +147,7 @@ impl LaraConfig {
         if !(0.1..=600.0).contains(&self.window_seconds) {
             return Err(format!("lara.window_seconds {}, expected 0.1 to 600", self.window_seconds));
         }
-        if self.windows == 0 || self.proxy_hidden == Some(0) || self.proxy_layers == 0 || self.rank == 0 {
+        if self.windows == 0 || self.proxy_hidden == Some(0) || self.proxy_layers == 0 || self.rank == Some(0) {
             return Err("lara.windows, proxy_hidden, proxy_layers and rank must be at least 1".into());
         }
         if !self.proxy_rate.is_finite() || self.proxy_rate <= 0.0 {
@@ -151,6 +155,12 @@ impl LaraConfig {
         }
         if self.encoder == Encoder::Musicnn && self.encoder_layer.is_some() {
             return Err("lara.encoder_layer is for MERT; of MusiCNN, lara.features says what is taken".into());
+        }
+        if self.encoder == Encoder::Mert && self.features.is_some() {
+            return Err("lara.features is for MusiCNN; of MERT, lara.encoder_layer says what is taken".into());
+        }
+        if self.backbone != Backbone::LowRank && self.rank.is_some() {
+            return Err("lara.rank is for adapters: set lara.backbone to \"low-rank\", or leave the rank out".into());
         }
         Ok(())
     }
@@ -173,5 +183,24 @@ mod tests {
         assert!(LaraConfig { lambda: f32::NAN, ..config.clone() }.check(5).is_err());
         assert!(LaraConfig { encoder_layer: Some(5), ..config.clone() }.check(5).is_err());
         assert!(LaraConfig { encoder: Encoder::Mert, encoder_layer: Some(5), ..config }.check(5).is_ok());
+    }
+
+    #[test]
+    fn what_would_do_nothing_is_refused() {
+        let check = |lines: &str| toml::from_str::<LaraConfig>(&format!("lambda = 1.0\n{lines}")).unwrap().check(5);
+        assert!(check("encoder = \"mert\"\nfeatures = \"penultimate\"").unwrap_err().contains("lara.features"));
+        assert!(check("rank = 8").unwrap_err().contains("lara.rank"));
+        assert!(check("backbone = \"frozen\"\nrank = 8").is_err());
+        assert_eq!(check("features = \"pooled\"\nbackbone = \"low-rank\"\nrank = 8"), Ok(()));
+        assert_eq!(check("encoder = \"mert\""), Ok(()));
+    }
+
+    #[test]
+    fn the_shipped_configurations_pass() {
+        use crate::config::{MusicGenTrainConfig, TrainConfig};
+        let configs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+        assert!(TrainConfig::read(&configs.join("lara.toml")).unwrap().lara.is_some());
+        let config = MusicGenTrainConfig::read(&configs.join("lara-musicgen.toml")).unwrap();
+        assert_eq!(config.lara.check(24), Ok(()));
     }
 }

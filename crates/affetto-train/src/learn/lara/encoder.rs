@@ -36,10 +36,14 @@ pub trait SoundEncoder: Send + Sync {
 /// Hugging Face cache.
 ///
 /// # Errors
-/// Files that are missing or broken; MERT without its folder.
+/// Files that are missing or broken; MERT without its folder, or a folder without MERT.
 pub fn open(assets: &Path, mert: Option<&str>, lara: &LaraConfig) -> Result<Box<dyn SoundEncoder>, TrainError> {
     match (lara.encoder, mert) {
-        (Encoder::Musicnn, _) => Ok(Box::new(MusiCnnEncoder::open(assets, lara.features)?)),
+        (Encoder::Musicnn, None) => Ok(Box::new(MusiCnnEncoder::open(assets, lara.features.unwrap_or_default())?)),
+        (Encoder::Musicnn, Some(mert)) => {
+            let what = "lara.encoder is \"musicnn\"; set it to \"mert\", or leave --mert out";
+            Err(TrainError::Data(format!("--mert {mert} would not be heard: {what}")))
+        }
         (Encoder::Mert, Some(mert)) => Ok(Box::new(MertEncoder::open(mert, lara.encoder_layer)?)),
         (Encoder::Mert, None) => {
             Err(TrainError::Data("lara.encoder is \"mert\": name its folder or id with --mert".into()))
@@ -99,5 +103,20 @@ impl SoundEncoder for MusiCnnEncoder {
             });
         }
         Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_that_would_not_hear_is_refused() {
+        let open = |lines: &str, mert| {
+            let lara: LaraConfig = toml::from_str(&format!("lambda = 1.0\n{lines}")).unwrap();
+            open(Path::new("nowhere"), mert, &lara).err().unwrap().to_string()
+        };
+        assert!(open("", Some("some/mert")).contains("--mert some/mert would not be heard"));
+        assert!(open("encoder = \"mert\"", None).contains("name its folder"));
     }
 }

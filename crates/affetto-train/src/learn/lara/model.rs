@@ -33,7 +33,7 @@ impl LaraModel {
         let network = Network::new(&config.model, device);
         let proxy = Proxy::new(d, lara.proxy_hidden.unwrap_or(2 * d), lara.proxy_layers, width, device);
         let adapters = match lara.backbone {
-            Backbone::LowRank => network.adapters(lara.rank, device),
+            Backbone::LowRank => network.adapters(lara.adapter_rank(), device),
             Backbone::Full | Backbone::Frozen => Vec::new(),
         };
         LaraModel { network, proxy, adapters }

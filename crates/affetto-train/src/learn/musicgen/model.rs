@@ -37,7 +37,7 @@ impl LaraMusicGen {
         let d = network.width();
         let proxy = Proxy::new(d, lara.proxy_hidden.unwrap_or(2 * d), lara.proxy_layers, width, device);
         let adapters = match lara.backbone {
-            Backbone::LowRank => network.adapters(lara.rank, device),
+            Backbone::LowRank => network.adapters(lara.adapter_rank(), device),
             Backbone::Full | Backbone::Frozen => Vec::new(),
         };
         LaraMusicGen { network, proxy, adapters }
