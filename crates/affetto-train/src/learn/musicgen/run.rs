@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use affetto_models::ModelFolder;
 use affetto_models::musicgen::MusicGenConfig;
 use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
 
 use super::clips;
 use super::export;
@@ -44,6 +45,14 @@ pub struct MusicGenRun {
     pub layer: Option<usize>,
 }
 
+/// What is kept of a run's settings beside its checkpoints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Settings {
+    config: MusicGenTrainConfig,
+    /// The network that hears.
+    encoder: String,
+}
+
 fn data(error: impl std::fmt::Display) -> TrainError {
     TrainError::Data(error.to_string())
 }
@@ -70,7 +79,8 @@ pub fn train_lara(run: &MusicGenRun, told: &mut dyn FnMut(&'static str, usize, u
     let random = Device::default();
     MusicGenNetwork::load(folder.checkpoint(), &sizes, config.musicgen.tokens, &random)?;
     let encoder = encoder::open(&run.assets, run.mert.as_deref(), &config.lara)?;
-    settings::keep(&run.run_dir, &config, fixed)?;
+    let kept = Settings { config: config.clone(), encoder: encoder.name() };
+    settings::keep(&run.run_dir, &kept, fixed)?;
 
     let ears = Ears {
         folder: &folder,
@@ -117,8 +127,9 @@ fn stream_names(sizes: &MusicGenConfig) -> Vec<String> {
 }
 
 /// What must not change within a run: all but its length, and how often it is checked and saved.
-fn fixed(config: &MusicGenTrainConfig) -> MusicGenTrainConfig {
-    let mut fixed = config.clone();
-    (fixed.train.steps, fixed.train.validate_every, fixed.train.checkpoint_minutes) = (1, 1, 0.0);
+fn fixed(settings: &Settings) -> Settings {
+    let mut fixed = settings.clone();
+    let train = &mut fixed.config.train;
+    (train.steps, train.validate_every, train.checkpoint_minutes) = (1, 1, 0.0);
     fixed
 }
