@@ -76,15 +76,8 @@ impl EmotionPredictor {
     /// The last window may be up to half as long again or half as long; a sound shorter than `seconds` is one window.
     pub fn feel(&self, hearing: &Hearing, seconds: f64) -> (Feeling, Vec<FeelingWindow>) {
         let seconds = if seconds.is_finite() && seconds > 0.0 { seconds } else { 5.0 };
-        let count = ((hearing.seconds / seconds).round().max(1.0) as usize).min(MAX_WINDOWS);
         let silent = loudest_db(&hearing.cells) - SILENT_BELOW_DB;
-        let heard: Vec<Span> = (0..count)
-            .map(|i| {
-                let start = i as f64 * seconds;
-                let end = if i + 1 == count { hearing.seconds.max(start) } else { start + seconds };
-                self.span(hearing, (start, end), silent)
-            })
-            .collect();
+        let heard: Vec<Span> = spans(hearing.seconds, seconds).map(|span| self.span(hearing, span, silent)).collect();
         // Each window by how long it sounds and how far it is known, whatever its length.
         let total: f64 = heard.iter().map(|s| s.sounding * s.trust).sum();
         let mean = |get: fn(&Feeling) -> f64| {
@@ -121,6 +114,16 @@ impl EmotionPredictor {
     }
 }
 
+/// The windows of a piece of `seconds`, `window` seconds each, one after the other, as (start, end); the last one may be half
+/// as long again, or half as long. At least one, at most 100,000.
+pub fn spans(seconds: f64, window: f64) -> impl Iterator<Item = (f64, f64)> {
+    let count = ((seconds / window).round().max(1.0) as usize).min(MAX_WINDOWS);
+    (0..count).map(move |i| {
+        let start = i as f64 * window;
+        (start, if i + 1 == count { seconds.max(start) } else { start + window })
+    })
+}
+
 /// A window with what its confidence is made of.
 struct Span {
     window: FeelingWindow,
@@ -141,4 +144,17 @@ fn loudest_db(cells: &[texture::Cell]) -> f64 {
     let mut levels: Vec<f64> = cells.iter().map(texture::Cell::level_db).collect();
     levels.sort_by(f64::total_cmp);
     levels.get((levels.len() * 19 / 20).min(levels.len().saturating_sub(1))).copied().unwrap_or(f64::NEG_INFINITY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_reach_to_the_end() {
+        let of = |seconds| spans(seconds, 5.0).collect::<Vec<_>>();
+        assert_eq!(of(12.0), [(0.0, 5.0), (5.0, 12.0)]);
+        assert_eq!(of(13.0), [(0.0, 5.0), (5.0, 10.0), (10.0, 13.0)]);
+        assert_eq!(of(1.0), [(0.0, 1.0)]);
+    }
 }

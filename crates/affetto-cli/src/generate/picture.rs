@@ -5,7 +5,7 @@ use std::path::Path;
 use affetto::{Assets, Family, Score, Take, TakeSummary};
 use affetto_judge::hearing::Ears;
 use affetto_judge::plot::{FeelingPoint, Panel, Spectrogram, Strip, Timeline};
-use affetto_judge::predictor::{EmotionPredictor, FeelingWindow};
+use affetto_judge::predictor::{EmotionPredictor, FeelingWindow, spans};
 use affetto_judge::{EmotionReading, NotesJudge};
 
 use crate::args::AssetArgs;
@@ -93,7 +93,7 @@ impl Painter {
                 Ok(Some(predictor.feel(&hearing, WINDOW).1.iter().map(point).collect()))
             }
             Judge::Notes(judge) => Ok(take.score().map(|score| {
-                let spans = spans(take.summary().duration_seconds);
+                let spans = spans(take.summary().duration_seconds, WINDOW);
                 spans.map(|(start, end)| point(judge, score, start, end)).collect()
             })),
             Judge::None => Ok(None),
@@ -121,12 +121,6 @@ fn point(judge: &NotesJudge, score: &Score, start: f64, end: f64) -> FeelingPoin
     FeelingPoint::sure((start + end) / 2.0, valence, arousal)
 }
 
-/// The windows of a piece, one after the other; the last one may be half as long again, or half as long.
-fn spans(seconds: f64) -> impl Iterator<Item = (f64, f64)> {
-    let count = (seconds / WINDOW).round().max(1.0) as usize;
-    (0..count).map(move |i| (i as f64 * WINDOW, if i + 1 == count { seconds } else { (i + 1) as f64 * WINDOW }))
-}
-
 /// The text of a judge that does not ship, if it is there.
 fn research(assets: Option<&Assets>, name: &str) -> Result<Option<String>, Failure> {
     if let Some(assets) = assets.filter(|a| a.contains(name)) {
@@ -137,18 +131,5 @@ fn research(assets: Option<&Assets>, name: &str) -> Result<Option<String>, Failu
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::failed(format!("--plot: {}: {error}", path.display()))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn windows_reach_to_the_end() {
-        let of = |seconds| spans(seconds).collect::<Vec<_>>();
-        assert_eq!(of(12.0), [(0.0, 5.0), (5.0, 12.0)]);
-        assert_eq!(of(13.0), [(0.0, 5.0), (5.0, 10.0), (10.0, 13.0)]);
-        assert_eq!(of(1.0), [(0.0, 1.0)]);
     }
 }
