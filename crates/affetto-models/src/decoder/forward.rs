@@ -8,6 +8,7 @@ use affetto_engine::attention::{Turn, Visible, read_on};
 use super::cross::CrossCache;
 use super::lane::Lane;
 use super::lm::{DecoderLm, Layer};
+use super::steering::{Site, Tap};
 use crate::error::ModelError;
 
 /// Of which steps the logits are wanted.
@@ -95,6 +96,22 @@ impl DecoderLm {
         answers: Answers,
         scratch: &mut Scratch,
     ) -> Result<Logits, ModelError> {
+        self.forward_tapped(lanes, codes, count, answers, scratch, &mut |_, _, _| {})
+    }
+
+    /// As [`forward`](Self::forward); `tap` hears the activations of every layer at every [`Site`].
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_tapped(
+        &self,
+        lanes: &mut [&mut Lane],
+        codes: &[u32],
+        count: usize,
+        answers: Answers,
+        scratch: &mut Scratch,
+        tap: Tap<'_>,
+    ) -> Result<Logits, ModelError> {
         let config = &self.config;
         let (d, streams) = (config.hidden_size, config.streams());
         let wrong = |what, expected: String, found: String| Err(ModelError::Input { what, expected, found });
@@ -118,7 +135,7 @@ impl DecoderLm {
         }
 
         self.embed(lanes, codes, count, scratch)?;
-        self.layers(lanes, count, scratch);
+        self.layers(lanes, count, scratch, tap);
         let wanted: Vec<usize> = match answers {
             Answers::All => (0..rows).collect(),
             Answers::Last => (1..=lanes.len()).map(|lane| lane * count - 1).collect(),
@@ -164,18 +181,19 @@ impl DecoderLm {
         for lane in x.chunks_exact_mut(count * d) {
             add(lane, &self.positions[..count * d]);
         }
-        self.layers(lanes, count, scratch);
+        lanes.iter_mut().for_each(|lane| lane.steer(&[]));
+        self.layers(lanes, count, scratch, &mut |_, _, _| {});
         lanes.iter_mut().for_each(|lane| lane.prefix = count);
         Ok(())
     }
 
     /// All layers on the rows in `scratch.x`.
-    fn layers(&self, lanes: &mut [&mut Lane], count: usize, scratch: &mut Scratch) {
+    fn layers(&self, lanes: &mut [&mut Lane], count: usize, scratch: &mut Scratch, tap: Tap<'_>) {
         let config = &self.config;
         let d = config.hidden_size;
         let rows = lanes.len() * count;
         for (i, layer) in self.layers.iter().enumerate() {
-            self.self_attention(i, layer, lanes, count, scratch);
+            self.self_attention(i, layer, lanes, count, scratch, tap);
             self.cross_attention(i, layer, lanes, count, scratch);
             let (x, normed) = (&mut scratch.x[..rows * d], room(&mut scratch.normed, rows * d));
             layer.ffn_norm.apply(x, normed);
@@ -185,6 +203,7 @@ impl DecoderLm {
             let out = room(&mut scratch.out, rows * d);
             layer.fc2.apply(wide, rows, out);
             add(x, out);
+            self.meet(i, Site::Residual, lanes, count, x, tap);
         }
     }
 
@@ -204,7 +223,26 @@ impl DecoderLm {
         Ok(())
     }
 
-    fn self_attention(&self, i: usize, layer: &Layer, lanes: &mut [&mut Lane], count: usize, scratch: &mut Scratch) {
+    /// Lets steering and the tap at the activations of one place, `[lanes × count, d]`.
+    fn meet(&self, layer: usize, site: Site, lanes: &mut [&mut Lane], count: usize, rows: &mut [f32], tap: Tap<'_>) {
+        let d = self.config.hidden_size;
+        for (lane, rows) in lanes.iter_mut().zip(rows.chunks_exact_mut(count * d)) {
+            if let Some(steering) = &mut lane.steering {
+                steering.act(layer, site, rows, d);
+            }
+        }
+        tap(layer, site, rows);
+    }
+
+    fn self_attention(
+        &self,
+        i: usize,
+        layer: &Layer,
+        lanes: &mut [&mut Lane],
+        count: usize,
+        scratch: &mut Scratch,
+        tap: Tap<'_>,
+    ) {
         let d = self.config.hidden_size;
         let rows = lanes.len() * count;
         let (x, normed) = (&mut scratch.x[..rows * d], room(&mut scratch.normed, rows * d));
@@ -218,8 +256,10 @@ impl DecoderLm {
             .map(|(lane, (qkv, out))| Turn { cache: &mut lane.caches[i], qkv, out })
             .collect();
         read_on(&mut turns, count, &mut scratch.scores);
+        self.meet(i, Site::Heads, lanes, count, mixed, tap);
         let out = room(&mut scratch.out, rows * d);
         layer.self_out.apply(mixed, rows, out);
+        self.meet(i, Site::Attention, lanes, count, out, tap);
         add(x, out);
     }
 

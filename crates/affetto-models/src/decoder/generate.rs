@@ -50,6 +50,13 @@ pub trait Guide {
         earliest
     }
 
+    /// How strongly each direction of the take's steering is pushed at the step about to be read; all 0 when it is called.
+    /// It is asked once for each step behind the prompt, in order. `readings` are what the directions' probes read at the
+    /// step before, empty at the first.
+    fn strengths(&mut self, progress: &Progress, readings: &[f32], strengths: &mut [f32]) {
+        let _ = (progress, readings, strengths);
+    }
+
     /// Rewrites the codes the network shall read of the window's first row, where they say something about the row
     /// before it. The take itself keeps its codes.
     fn reopen(&mut self, progress: &Progress, row: usize, codes: &mut [u32]) {

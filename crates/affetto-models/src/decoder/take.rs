@@ -11,6 +11,7 @@ use super::generate::{Guide, Settings};
 use super::lane::Lane;
 use super::lm::DecoderLm;
 use super::progress::Progress;
+use super::steering::{Branch, Steering};
 use crate::error::ModelError;
 
 /// What both branches of guidance attend to.
@@ -51,6 +52,9 @@ pub struct Take {
     /// The row at which the window begins, and that row's codes where the guide has rewritten them.
     first: usize,
     reopened: Option<Vec<u32>>,
+    /// What pushes its activations, and how strongly at each step behind the prompt, `[steps, directions]`.
+    steering: Option<Arc<Steering>>,
+    strengths: Vec<f32>,
     /// What the lanes read before the window's first step.
     prefix: Option<Arc<Prefix>>,
     emitted: usize,
@@ -97,6 +101,8 @@ impl Take {
             null: settings.guided().then(|| Lane::new(lm)),
             first: 0,
             reopened: None,
+            steering: None,
+            strengths: Vec::new(),
             prefix: None,
             emitted: prompt.len() / streams,
             prompt: prompt.len() / streams,
@@ -119,6 +125,16 @@ impl Take {
         take.progress.forget_after_end(&lm.config().delays);
         take.emitted = take.progress.complete;
         Ok(take)
+    }
+
+    /// The take with its activations pushed as its guide says ([`Guide::strengths`]); before its first step.
+    pub fn with_steering(mut self, steering: Arc<Steering>) -> Self {
+        self.given.set_steering(Some(steering.clone()));
+        if steering.branch() == Branch::Both {
+            self.null.iter_mut().for_each(|lane| lane.set_steering(Some(steering.clone())));
+        }
+        self.steering = Some(steering);
+        self
     }
 
     /// What is known of the rows.
@@ -231,12 +247,15 @@ impl Take {
             let next = change.min(now).min(at + PORTION);
             let codes = self.inputs(at..next);
             self.set_conditions(at);
+            self.steer(at..next);
             let mut lanes: Vec<&mut Lane> = std::iter::once(&mut self.given).chain(self.null.as_mut()).collect();
             let codes = codes.repeat(lanes.len());
             lm.forward(&mut lanes, &codes, next - at, Answers::None, scratch)?;
             at = next;
         }
         self.set_conditions(now);
+        self.ask_strengths(guide);
+        self.steer(now..now + 1);
         if slide {
             // Conditions from before the window will not be needed again.
             let keep = self.history.iter().rposition(|(from, _)| *from <= self.first).unwrap_or(0);
@@ -275,6 +294,29 @@ impl Take {
         let conditions = self.conditions(step);
         self.given.set_cross(conditions.given);
         self.null.iter_mut().for_each(|lane| lane.set_cross(conditions.null.clone()));
+    }
+
+    /// Asks how strongly each direction is pushed at the present step.
+    fn ask_strengths(&mut self, guide: &mut dyn Guide) {
+        let Some(directions) = self.steering.as_ref().map(|s| s.directions()) else { return };
+        let asked = (self.progress.step - self.prompt) * directions;
+        self.strengths.resize(asked + directions, 0.0);
+        let readings = if asked == 0 { &[] } else { self.given.readings() };
+        guide.strengths(&self.progress, readings, &mut self.strengths[asked..]);
+    }
+
+    /// Sets the strengths of the steps that are read next.
+    fn steer(&mut self, steps: std::ops::Range<usize>) {
+        let Some(directions) = self.steering.as_ref().map(|s| s.directions()) else { return };
+        // The prompt's steps are not steered.
+        let mut strengths = vec![0.0; steps.len() * directions];
+        let first = self.prompt.max(steps.start);
+        for step in first..steps.end {
+            let known = &self.strengths[(step - self.prompt) * directions..][..directions];
+            strengths[(step - steps.start) * directions..][..directions].copy_from_slice(known);
+        }
+        self.given.steer(&strengths);
+        self.null.iter_mut().for_each(|lane| lane.steer(&strengths));
     }
 
     /// The tokens read at some steps: codes from the window's first row on, special tokens elsewhere.
