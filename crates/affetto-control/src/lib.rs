@@ -6,6 +6,7 @@ pub mod encoder;
 mod finite;
 pub mod lexicon;
 pub mod prior;
+pub mod steering;
 pub mod words;
 
 pub use conditions::{Conditions, MeterClass, SegmentConditions, scalar_features};

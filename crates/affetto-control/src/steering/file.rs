@@ -1,0 +1,193 @@
+//! Directions as a safetensors file.
+//!
+//! Metadata `affetto.directions` holds [`About`] and the sizes as JSON; for each site the tensors `SITE.vectors`
+//! `[layers, d]` and `SITE.{scores, weights, rms, slopes, intercepts}` `[layers, parts]`, all f32.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use affetto_engine::{Checkpoint, EngineError};
+use affetto_models::decoder::{DecoderLm, Site};
+use safetensors::tensor::{Dtype, TensorView, serialize};
+use serde::{Deserialize, Serialize};
+
+use super::directions::{About, Directions, SiteDirections};
+
+/// The largest file that is read.
+pub const MAX_BYTES: u64 = 256 << 20;
+const KEY: &str = "affetto.directions";
+/// Names of the tensors of a site besides `vectors`.
+const BY_PART: [&str; 5] = ["scores", "weights", "rms", "slopes", "intercepts"];
+
+/// Why directions cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SteeringError {
+    /// The file is not one of tensors, or lacks one.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The file holds something else, or does not fit itself.
+    #[error("{file}: not a file of directions ({reason}); make one with `affetto steer fit`")]
+    Format {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The directions are of another model.
+    #[error(
+        "{name}: these directions were fitted on {fitted} ({fingerprint}), but the music is made by {model} ({found}); \
+         fit them on this model with `affetto steer fit`"
+    )]
+    Model {
+        /// The direction.
+        name: String,
+        /// The model they were fitted on.
+        fitted: String,
+        /// Its fingerprint.
+        fingerprint: String,
+        /// The model in use.
+        model: String,
+        /// Its fingerprint.
+        found: String,
+    },
+    /// The file has nothing at the site asked for.
+    #[error("{name}: has no directions at the site `{site}`; it has {has}")]
+    Site {
+        /// The direction.
+        name: String,
+        /// The site asked for.
+        site: &'static str,
+        /// Those it has.
+        has: String,
+    },
+    /// The decoder cannot take them.
+    #[error("{name}: {reason}")]
+    Decoder {
+        /// The direction.
+        name: String,
+        /// What the decoder says.
+        reason: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    #[serde(flatten)]
+    about: About,
+    layers: usize,
+    hidden_size: usize,
+    heads: usize,
+}
+
+impl Directions {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub fn open(path: impl AsRef<Path>) -> Result<Directions, SteeringError> {
+        let path = path.as_ref();
+        let file = path.display().to_string();
+        let size = std::fs::metadata(path).map_err(|source| EngineError::Io { file: file.clone(), source })?.len();
+        if size > MAX_BYTES {
+            return Err(SteeringError::Format { file, reason: format!("{size} bytes, expected at most {MAX_BYTES}") });
+        }
+        Directions::from_checkpoint(&Checkpoint::open(path)?)
+    }
+
+    /// Reads a file that is in memory; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_bytes(
+        name: &str,
+        bytes: impl Into<std::borrow::Cow<'static, [u8]>>,
+    ) -> Result<Directions, SteeringError> {
+        Directions::from_checkpoint(&Checkpoint::from_bytes(name, bytes)?)
+    }
+
+    fn from_checkpoint(checkpoint: &Checkpoint) -> Result<Directions, SteeringError> {
+        let bad = |reason: String| SteeringError::Format { file: checkpoint.file(), reason };
+        let header = checkpoint.metadata(KEY).ok_or_else(|| bad(format!("its metadata has no `{KEY}`")))?;
+        let Header { about, layers, hidden_size, heads } =
+            serde_json::from_str(header).map_err(|e| bad(format!("`{KEY}`: {e}")))?;
+        let sane = (1..=4096).contains(&layers) && (1..=65_536).contains(&hidden_size) && heads > 0;
+        if !sane || !hidden_size.is_multiple_of(heads) {
+            return Err(bad(format!("{layers} layers of {hidden_size} with {heads} heads")));
+        }
+        if !(about.recommended_strength.is_finite() && about.label_sd.is_finite() && about.label_mean.is_finite()) {
+            return Err(bad("a number is not finite".into()));
+        }
+        let mut sites = BTreeMap::new();
+        for site in Site::ALL {
+            let name = |part: &str| format!("{}.{part}", site.name());
+            if !checkpoint.contains(&name("vectors")) {
+                continue;
+            }
+            let parts = if site == Site::Heads { heads } else { 1 };
+            let vectors = checkpoint.tensor_f32(&name("vectors"), &[layers, hidden_size])?;
+            let mut by_part = Vec::new();
+            for part in BY_PART {
+                by_part.push(checkpoint.tensor_f32(&name(part), &[layers, parts])?);
+            }
+            if vectors.iter().chain(by_part.iter().flatten()).any(|x| !x.is_finite()) {
+                return Err(bad(format!("`{}` holds numbers that are not finite", site.name())));
+            }
+            let [scores, weights, rms, slopes, intercepts] =
+                by_part.try_into().map_err(|_| bad("tensors are missing".into()))?;
+            sites.insert(site, SiteDirections { vectors, scores, weights, rms, slopes, intercepts });
+        }
+        if !sites.contains_key(&about.site) {
+            return Err(bad(format!("it steers at `{}`, of which it has nothing", about.site.name())));
+        }
+        Ok(Directions { about, layers, hidden_size, heads, sites })
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// When a list has another length than the sizes demand.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, SteeringError> {
+        let bad = |reason: String| SteeringError::Format { file: self.about.name.clone(), reason };
+        let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+        for (site, found) in &self.sites {
+            let parts = self.parts(*site);
+            let lists = [&found.scores, &found.weights, &found.rms, &found.slopes, &found.intercepts];
+            let all = [("vectors", self.hidden_size, &found.vectors)]
+                .into_iter()
+                .chain(BY_PART.into_iter().zip(lists).map(|(name, list)| (name, parts, list)));
+            for (name, width, numbers) in all {
+                if numbers.len() != self.layers * width {
+                    return Err(bad(format!("{} numbers in {name}, expected {}", numbers.len(), self.layers * width)));
+                }
+                let bytes = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+                tensors.push((format!("{}.{name}", site.name()), vec![self.layers, width], bytes));
+            }
+        }
+        let views = tensors.iter().map(|(name, shape, bytes)| {
+            Ok((name.clone(), TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| bad(e.to_string()))?))
+        });
+        let views = views.collect::<Result<Vec<_>, SteeringError>>()?;
+        let header =
+            Header { about: self.about.clone(), layers: self.layers, hidden_size: self.hidden_size, heads: self.heads };
+        let header = serde_json::to_string(&header).map_err(|e| bad(e.to_string()))?;
+        serialize(views, Some([(KEY.to_owned(), header)].into())).map_err(|e| bad(e.to_string()))
+    }
+
+    /// Refuses a decoder that these directions were not fitted on. `model` is what messages call it.
+    ///
+    /// # Errors
+    /// [`SteeringError::Model`].
+    pub fn check_model(&self, lm: &DecoderLm, model: &str) -> Result<(), SteeringError> {
+        let found = lm.fingerprint();
+        if found == self.about.fingerprint {
+            return Ok(());
+        }
+        Err(SteeringError::Model {
+            name: self.about.name.clone(),
+            fitted: self.about.model.clone(),
+            fingerprint: self.about.fingerprint.clone(),
+            model: model.to_owned(),
+            found,
+        })
+    }
+}
