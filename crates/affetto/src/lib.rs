@@ -32,6 +32,7 @@ pub mod names;
 pub mod prompt;
 #[cfg(feature = "pull")]
 mod pull;
+pub mod recording;
 mod save;
 pub mod schedule;
 mod sound;
@@ -45,6 +46,9 @@ pub mod whole;
 pub use affetto_audio::{AudioBuffer, SampleFormat};
 pub use affetto_control::{Emotion, EmotionCurve, Lexicon, MeterClass};
 pub use affetto_score::{Instrument, Key, Mode, Score};
+
+/// Steering by directions in the model's activations: their files, strengths along time, and options.
+pub use affetto_control::steering;
 
 pub use affetto_engine::Precision;
 pub use affetto_engine::attention::CachePrecision;

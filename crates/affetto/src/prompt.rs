@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use affetto_control::steering::{Steer, SteerOptions};
 use affetto_control::{EmotionCurve, MeterClass};
 use affetto_score::{Instrument, Key};
 
@@ -69,6 +70,8 @@ pub struct Prompt {
     pub(crate) ablation: Ablation,
     pub(crate) melody: Option<Melody>,
     pub(crate) continuation: Option<Continuation>,
+    pub(crate) steers: Vec<Steer>,
+    pub(crate) steer_options: SteerOptions,
 }
 
 impl Prompt {
@@ -88,6 +91,8 @@ impl Prompt {
             ablation: Ablation::None,
             melody: None,
             continuation: None,
+            steers: Vec::new(),
+            steer_options: SteerOptions::default(),
         }
     }
 
@@ -183,6 +188,18 @@ impl Prompt {
     /// What the take shall begin with, for MusicGen models. The length asked for counts it in.
     pub fn continue_from(mut self, beginning: Continuation) -> Prompt {
         self.continuation = Some(beginning);
+        self
+    }
+
+    /// A direction in the model's activations to follow; each call adds one.
+    pub fn steer(mut self, steer: Steer) -> Prompt {
+        self.steers.push(steer);
+        self
+    }
+
+    /// How the directions act.
+    pub fn steer_options(mut self, options: SteerOptions) -> Prompt {
+        self.steer_options = options;
         self
     }
 

@@ -30,10 +30,10 @@ use crate::take::Take;
 /// # Ok::<(), affetto::Error>(())
 /// ```
 pub struct Studio {
-    models: Models,
+    pub(crate) models: Models,
 }
 
-enum Models {
+pub(crate) enum Models {
     Score(Box<ScoreStudio>),
     MusicGen(Box<MusicGenStudio>),
 }

@@ -163,7 +163,7 @@ impl MusicGen {
     }
 
     /// The language model, to be shared.
-    pub(super) fn shared_lm(&self) -> Arc<DecoderLm> {
+    pub fn shared_lm(&self) -> Arc<DecoderLm> {
         self.lm.clone()
     }
 

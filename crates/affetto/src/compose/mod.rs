@@ -9,6 +9,8 @@ mod guide;
 mod plan;
 mod rules;
 
+use std::sync::Arc;
+
 use affetto_control::encoder::ConditionEncoder;
 use affetto_control::prior::{AttributePrior, HEADS, PriorSampling};
 use affetto_control::{Conditions, EmotionCurve, MeterClass, SegmentConditions};
@@ -117,7 +119,7 @@ pub struct Composition {
 /// The score model, ready to write.
 pub struct Composer {
     text: MiniLm,
-    lm: DecoderLm,
+    lm: Arc<DecoderLm>,
     encoder: ConditionEncoder,
     prior: AttributePrior,
     defaults: Defaults,
@@ -158,7 +160,7 @@ impl Composer {
         let file: ModelFile = serde_json::from_str(&assets.read_text(SCORE_CONFIG)?)
             .map_err(|error| assets.broken(SCORE_CONFIG, error))?;
         let weights = assets.checkpoint(&[SCORE_MODEL])?;
-        let lm = DecoderLm::load(&weights, &file.decoder, PRECISION, "").map_err(|e| broken(&e))?;
+        let lm = Arc::new(DecoderLm::load(&weights, &file.decoder, PRECISION, "").map_err(|e| broken(&e))?);
         if file.decoder.vocab_sizes != VOCABULARY {
             return Err(assets.broken(SCORE_CONFIG, format!("vocab_sizes must be the score codec's, {VOCABULARY:?}")));
         }
@@ -167,6 +169,11 @@ impl Composer {
         let text = assets.checkpoint(&[TEXT_EMBEDDINGS, TEXT_ENCODER])?;
         let text = MiniLm::from_parts(&text, &assets.read(TEXT_VOCABULARY)?).map_err(|e| broken(&e))?;
         Ok(Composer { text, lm, encoder, prior, defaults: file.generation })
+    }
+
+    /// The language model.
+    pub fn decoder(&self) -> Arc<DecoderLm> {
+        self.lm.clone()
     }
 
     /// The sentence embedding of a text, `[384]`, L2-normalised.

@@ -8,17 +8,20 @@ mod job;
 mod sound;
 mod stream;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use affetto_engine::Precision;
 use affetto_engine::attention::CachePrecision;
 use affetto_models::ModelFolder;
+use affetto_models::decoder::DecoderLm;
 use affetto_models::musicgen::{AV_ENCODER_FILE, AvEncoder, MusicGen, MusicGenConfig, generate_many};
 use affetto_models::t5::{T5Encoder, T5Tokenizer};
 
 use crate::error::{Error, Result};
 use crate::prompt::Prompt;
+use crate::recording::Recorded;
 use crate::take::Take;
 
 use self::heard::Heard;
@@ -128,6 +131,17 @@ impl MusicGenStudio {
         let model = Arc::new(model);
         self.model = Some(model.clone());
         Ok(model)
+    }
+
+    /// The language model's decoder.
+    pub fn decoder(&mut self) -> Result<Arc<DecoderLm>> {
+        Ok(self.model()?.shared_lm())
+    }
+
+    /// Activations of a sound file's stretches.
+    pub fn record(&mut self, file: &Path, window_seconds: f64) -> Result<Vec<Recorded>> {
+        let _ = window_seconds;
+        Err(Error::Input { path: file.to_owned(), reason: "recording of sound is not there yet".into() })
     }
 
     /// The language model and the codec, both ready: what is not there yet is loaded side by side.
