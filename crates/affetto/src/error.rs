@@ -108,6 +108,9 @@ pub enum Error {
     /// A model folder, or what it was given, is not what it should be.
     #[error("{0}")]
     Model(#[from] affetto_models::ModelError),
+    /// Directions in a model's activations that cannot be followed.
+    #[error(transparent)]
+    Steering(#[from] affetto_control::steering::SteeringError),
     /// A stream that takes no more bytes.
     #[error("writing the sound: {0}")]
     Stream(std::io::Error),
@@ -119,6 +122,7 @@ impl Error {
         matches!(
             self,
             Error::Prompt { .. }
+                | Error::Steering(affetto_control::steering::SteeringError::Site { .. })
                 | Error::Emotion(_)
                 | Error::Extension { .. }
                 | Error::Family { .. }
