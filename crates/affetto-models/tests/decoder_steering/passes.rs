@@ -1,0 +1,143 @@
+//! Whole passes under strengths by step.
+
+use affetto_models::decoder::{DecoderConfig, generate};
+
+use super::*;
+
+#[test]
+fn strengths_of_0_change_no_bit() {
+    let lm = network(1);
+    let given = Some(cross(&lm, 2));
+    let vectors: Vec<SteerVector> = Site::ALL.into_iter().map(|site| direction(site, 3)).collect();
+    for branch in [Branch::Both, Branch::Conditional] {
+        let steering = steering(&vectors, branch);
+        let (plain, heard) = pass(&lm, given.clone(), None, &[], 8);
+        for zeros in [vec![], vec![0.0; 24], vec![-0.0; 24]] {
+            let (steered, also) = pass(&lm, given.clone(), Some(&steering), &zeros, 8);
+            assert_eq!((&steered, &also), (&plain, &heard));
+        }
+        let guide = Pushed { rows: 30, cross: given.clone(), ..Pushed::default() };
+        let plain = generate(&lm, &settings(4), &[], &mut guide.clone(), |_, _| ()).unwrap();
+        let (steered, guide) = run(&lm, &settings(4), &[], guide, Some(&steering));
+        assert_eq!(steered, plain);
+        assert_eq!(guide.readings.len(), 32, "it is asked once a step");
+    }
+}
+
+#[test]
+fn strengths_from_a_step_on_leave_the_steps_before() {
+    let lm = network(5);
+    let given = Some(cross(&lm, 6));
+    for site in Site::ALL {
+        let steering = steering(&[direction(site, 7)], Branch::Both);
+        let plain = pass(&lm, given.clone(), None, &[], 12).0;
+        let late: Vec<f32> = (0..12).map(|step| if step < 7 { 0.0 } else { 0.8 }).collect();
+        let steered = pass(&lm, given.clone(), Some(&steering), &late, 12).0;
+        for step in 0..12 {
+            assert_eq!(steered.line(step) == plain.line(step), step < 7, "{site:?}, step {step}");
+        }
+        // Strengths for fewer steps than are read leave the rest alone, though they hear what was pushed before.
+        let early = pass(&lm, given.clone(), Some(&steering), &[0.8], 12);
+        assert_ne!(early.0.line(0), plain.line(0));
+        assert_ne!(early.0.line(11), plain.line(11));
+        let alone = pass(&lm, given.clone(), Some(&steering), &[vec![0.8], vec![0.0; 11]].concat(), 12);
+        assert_eq!(early, alone);
+        // In a take: step 9 predicts row 9 of stream 0, 8 of stream 1 and 7 of stream 2.
+        let by_step: Vec<Vec<f32>> = (0..12).map(|step| vec![if step < 9 { 0.0 } else { 2.0 }]).collect();
+        let guide = Pushed { rows: 14, cross: given.clone(), by_step, ..Pushed::default() };
+        let (steered, _) = run(&lm, &settings(8), &[], guide.clone(), Some(&steering));
+        let (plain, _) = run(&lm, &settings(8), &[], guide, None);
+        assert_eq!(steered[..21], plain[..21], "{site:?}");
+        assert_ne!(steered, plain, "{site:?}");
+    }
+}
+
+#[test]
+fn several_directions_add_up() {
+    let lm = network(13);
+    for site in Site::ALL {
+        let (a, b) = (direction(site, 14), direction(site, 15));
+        // a at 0.5 with b at -0.25 is one direction of the mixed vectors at strength 1.
+        let mixed = SteerVector {
+            pushes: (0..2)
+                .map(|layer| {
+                    let both = a.pushes[layer].vector.iter().zip(&b.pushes[layer].vector);
+                    Push { layer, site, vector: both.map(|(a, b)| 0.5 * a - 0.25 * b).collect() }
+                })
+                .collect(),
+            probe: None,
+        };
+        let apart = pass(&lm, None, Some(&steering(&[a.clone(), b.clone()], Branch::Both)), &[0.5, -0.25].repeat(6), 6);
+        let together = pass(&lm, None, Some(&steering(&[mixed], Branch::Both)), &[1.0; 6], 6);
+        close(apart.0.data(), together.0.data());
+        // Two pushes of one direction at one place add up too.
+        let twice = SteerVector { pushes: [a.pushes.clone(), a.pushes.clone()].concat(), probe: None };
+        let once = pass(&lm, None, Some(&steering(&[a], Branch::Both)), &[0.8; 6], 6);
+        let twice = pass(&lm, None, Some(&steering(&[twice], Branch::Both)), &[0.4; 6], 6);
+        close(once.0.data(), twice.0.data());
+    }
+}
+
+#[test]
+fn probes_read_what_a_tap_hears() {
+    let lm = network(32);
+    for site in Site::ALL {
+        let vector = direction(site, 33);
+        let probe = vector.probe.clone().unwrap();
+        let push = vector.pushes[1].vector.clone();
+        let steering = steering(&[SteerVector::default(), vector], Branch::Both);
+        for strength in [0.0, 0.6] {
+            let mut lane = Lane::new(&lm);
+            lane.set_steering(Some(steering.clone()));
+            lane.steer(&[0.0, strength].repeat(5));
+            let mut read = Vec::new();
+            let mut tap = |layer: usize, at: Site, rows: &[f32]| {
+                if (layer, at) == (probe.layer, site) {
+                    // It is heard with what was added there; the probe reads it before.
+                    let last = rows[rows.len() - 12..].iter().zip(&push).map(|(h, v)| h - strength * v);
+                    read.push(last.zip(&probe.weight).map(|(h, w)| h * w).sum::<f32>() + probe.bias);
+                }
+            };
+            let mut scratch = Scratch::default();
+            lm.forward_tapped(&mut [&mut lane], &codes(5), 5, Answers::None, &mut scratch, &mut tap).unwrap();
+            assert_eq!(read.len(), 1);
+            assert_eq!(lane.readings()[0], 0.0, "a direction without a probe");
+            assert!((lane.readings()[1] - read[0]).abs() < 1e-5, "{site:?}: {} {}", lane.readings()[1], read[0]);
+        }
+    }
+    assert!(Lane::new(&lm).readings().is_empty());
+}
+
+#[test]
+fn directions_that_do_not_fit_are_refused() {
+    let config: DecoderConfig = tiny();
+    let refused = |vector: SteerVector| Steering::new(&config, &[vector], Branch::Both).unwrap_err().to_string();
+    let push = |layer, vector| SteerVector { pushes: vec![Push { layer, site: Site::Heads, vector }], probe: None };
+    let probe = |layer, weight, bias| {
+        let probe = Some(Probe { layer, site: Site::Residual, weight, bias });
+        SteerVector { pushes: Vec::new(), probe }
+    };
+    for (message, parts) in [
+        (refused(push(2, vec![0.0; 12])), ["the layer to steer", "0 to 1", "2"]),
+        (refused(push(0, vec![0.0; 11])), ["the width of a direction", "12", "11"]),
+        (refused(push(0, vec![f32::NAN; 12])), ["a direction", "finite", ""]),
+        (refused(probe(7, vec![0.0; 12], 0.0)), ["the layer", "0 to 1", "7"]),
+        (refused(probe(0, vec![], 0.0)), ["the width", "12", "0"]),
+        (refused(probe(0, vec![f32::INFINITY; 12], 0.0)), ["a direction", "finite", ""]),
+        (refused(probe(0, vec![1.0; 12], f32::NAN)), ["a probe's bias", "finite", ""]),
+    ] {
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+    }
+    // No directions at all are a steering that does nothing.
+    let none = steering(&[], Branch::Both);
+    let lm = network(38);
+    let guide = Pushed { rows: 6, ..Pushed::default() };
+    let (with, asked) = run(&lm, &settings(39), &[], guide.clone(), Some(&none));
+    assert_eq!(with, run(&lm, &settings(39), &[], guide, None).0);
+    assert!(asked.readings.iter().all(|(_, readings)| readings.is_empty()));
+}
+
+fn close(a: &[f32], b: &[f32]) {
+    let off = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(a.len() == b.len() && off < 1e-4, "{off}");
+}
