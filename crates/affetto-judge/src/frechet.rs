@@ -5,8 +5,7 @@
 //! Jacobi rotations, and nothing goes complex. Covariances that lack rank, as those of fewer rows than dimensions do, are
 //! handled like any others (eigenvalues below 0 count as 0); [`Gaussian::lacks_rank`] says so.
 
-/// Sweeps of Jacobi rotations at most; ten are plenty for what comes up.
-const SWEEPS: usize = 60;
+use crate::linear::eigen;
 
 /// Mean and covariance of a set of embeddings.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,53 +94,6 @@ fn product(a: &[f64], b: &[f64], d: usize) -> Vec<f64> {
         }
     }
     out
-}
-
-/// Eigenvalues and eigenvectors (a row each) of a symmetric matrix, by cyclic Jacobi rotations.
-fn eigen(matrix: &[f64], d: usize) -> (Vec<f64>, Vec<f64>) {
-    // Rounding may have left it a little askew.
-    let mut a: Vec<f64> = (0..d * d).map(|k| 0.5 * (matrix[k] + matrix[k % d * d + k / d])).collect();
-    let mut vectors = vec![0.0; d * d];
-    (0..d).for_each(|i| vectors[i * d + i] = 1.0);
-    let scale: f64 = a.iter().map(|x| x * x).sum();
-    for _ in 0..SWEEPS {
-        let off: f64 = (0..d * d).filter(|k| k / d != k % d).map(|k| a[k] * a[k]).sum();
-        if off <= scale * 1e-26 {
-            break;
-        }
-        for p in 0..d {
-            for q in p + 1..d {
-                rotate(&mut a, &mut vectors, d, p, q);
-            }
-        }
-    }
-    ((0..d).map(|i| a[i * d + i]).collect(), vectors)
-}
-
-/// Turns the plane of axes p < q so that a[p, q] becomes 0.
-fn rotate(a: &mut [f64], vectors: &mut [f64], d: usize, p: usize, q: usize) {
-    let apq = a[p * d + q];
-    if apq == 0.0 {
-        return;
-    }
-    let theta = (a[q * d + q] - a[p * d + p]) / (2.0 * apq);
-    let t = theta.signum() / (theta.abs() + theta.hypot(1.0));
-    let c = 1.0 / t.hypot(1.0);
-    let s = t * c;
-    for k in 0..d {
-        let (x, y) = (a[k * d + p], a[k * d + q]);
-        a[k * d + p] = c * x - s * y;
-        a[k * d + q] = s * x + c * y;
-    }
-    turn_rows(a, d, (p, q), (c, s));
-    turn_rows(vectors, d, (p, q), (c, s));
-}
-
-fn turn_rows(a: &mut [f64], d: usize, (p, q): (usize, usize), (c, s): (f64, f64)) {
-    let (before, from) = a.split_at_mut(q * d);
-    for (x, y) in before[p * d..(p + 1) * d].iter_mut().zip(&mut from[..d]) {
-        (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
-    }
 }
 
 #[cfg(test)]

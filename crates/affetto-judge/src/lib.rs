@@ -8,6 +8,7 @@ pub mod features;
 pub mod frechet;
 pub mod hearing;
 pub mod labels;
+pub mod linear;
 pub mod metrics;
 pub mod notes;
 pub mod plot;

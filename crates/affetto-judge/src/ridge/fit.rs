@@ -1,9 +1,9 @@
-//! Fitting a ridge: grouped folds, weighted sums, Cholesky.
+//! Fitting a ridge: grouped folds, weighted sums.
 
 use std::collections::BTreeMap;
 
 use super::{KNOTS, OUTLIER, RidgeError, RidgeModel};
-use crate::stats;
+use crate::{linear, stats};
 
 /// What to fit: rows of features, their targets, weights, and the group each belongs to. Rows of
 /// one group are never on both sides of a fold.
@@ -104,34 +104,9 @@ impl Sums {
             a[i * d + i] += lambda * penalties.get(i).copied().unwrap_or(1.0);
             b[i] = self.xy[i] / self.weight - mean[i] * y;
         }
-        cholesky_solve(&mut a, &mut b, d);
+        linear::cholesky_solve(&mut a, &mut b);
         let shift: f64 = b.iter().zip(&mean).map(|(w, m)| w * m).sum();
         (b, y - shift)
-    }
-}
-
-/// Solves a·x = b in place for a symmetric positive definite `a` (d × d, row-major): x in `b`.
-fn cholesky_solve(a: &mut [f64], b: &mut [f64], d: usize) {
-    for i in 0..d {
-        for j in 0..=i {
-            let mut sum = a[i * d + j];
-            for k in 0..j {
-                sum -= a[i * d + k] * a[j * d + k];
-            }
-            a[i * d + j] = if i == j { sum.max(1e-12).sqrt() } else { sum / a[j * d + j] };
-        }
-    }
-    for i in 0..d {
-        for k in 0..i {
-            b[i] -= a[i * d + k] * b[k];
-        }
-        b[i] /= a[i * d + i];
-    }
-    for i in (0..d).rev() {
-        for k in i + 1..d {
-            b[i] -= a[k * d + i] * b[k];
-        }
-        b[i] /= a[i * d + i];
     }
 }
 
