@@ -1,11 +1,14 @@
-//! Activations and steered logits of MusicGen against PyTorch forward hooks on transformers (goldens/steering.py).
+//! Activations and steered logits of MusicGen against PyTorch forward hooks on transformers (goldens/steering.py); its
+//! takes under directions that change along time.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use affetto_engine::{Checkpoint, Precision};
-use affetto_models::decoder::{Answers, Branch, Lane, Push, Scratch, Site, SteerVector, Steering};
-use affetto_models::musicgen::{MusicGen, MusicGenConfig};
+use affetto_models::decoder::{Answers, Branch, Lane, Probe, Push, Scratch, Settings, Site, SteerVector, Steering};
+use affetto_models::musicgen::{
+    Generation, MusicGen, MusicGenConfig, MusicGenGuide, Plan, Strengths, Text, generate, generate_many,
+};
 use affetto_models::t5::T5Encoder;
 use serde_json::Value;
 
@@ -153,4 +156,98 @@ fn a_stereo_model_under_hooks() {
 #[test]
 fn a_melody_model_under_hooks() {
     compare_all("melody");
+}
+
+/// A model whose window of 40 rows slides by 24, at 50 rows a second; and a plan for 120 rows.
+fn small_windows(name: &str) -> (MusicGen, Plan) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens");
+    let info = std::fs::read(folder.join(format!("musicgen-{name}.json"))).unwrap();
+    let mut info: Value = serde_json::from_slice(&info).unwrap();
+    let streams = MusicGenConfig::from_json(&info["config"]).unwrap().codebooks();
+    info["config"]["decoder"]["max_position_embeddings"] = (40 + streams - 1).into();
+    let config = MusicGenConfig::from_json(&info["config"]).unwrap();
+    assert_eq!((config.window_rows(), config.stride_rows(), config.frame_rate), (40, 24, 50));
+    let checkpoint = Checkpoint::open(folder.join(format!("musicgen-{name}.safetensors"))).unwrap();
+    let model = MusicGen::load(&checkpoint, &config, Precision::F32).unwrap();
+    let states = (0..config.text.d_model * 3).map(|i| (i % 7) as f32 / 5.0 - 0.6).collect();
+    (model, Plan { frames: 120, texts: vec![Text { from: 0, states }], ..Plan::default() })
+}
+
+/// Every layer of the residual stream, with a probe.
+fn everywhere(model: &MusicGen, branch: Branch) -> Arc<Steering> {
+    let config = model.lm().config();
+    let pushes = (0..config.num_hidden_layers).map(|layer| push(0, layer, Site::Residual, config.hidden_size));
+    let probe = Some(Probe { layer: 0, site: Site::Residual, weight: vec![0.1; config.hidden_size], bias: 0.0 });
+    Arc::new(Steering::new(config, &[SteerVector { pushes: pushes.collect(), probe }], branch).unwrap())
+}
+
+/// 1 from one second to another.
+fn span(from: f64, to: f64) -> Strengths {
+    Box::new(move |seconds, _, strengths| strengths[0] = if (from..to).contains(&seconds) { 1.0 } else { 0.0 })
+}
+
+#[test]
+fn a_span_of_a_take_is_steered_in_windows_batches_and_continuations() {
+    for name in ["text", "stereo", "melody"] {
+        let (model, plan) = small_windows(name);
+        let streams = model.lm().config().streams();
+        let settings = Settings { seed: 3, ..Settings::default() };
+        let plain = generate(&model, &plan, &settings, &[], |_, _| ()).unwrap();
+        let begin = |prompt: &[u32], strengths: Option<Strengths>, branch| {
+            let guide = MusicGenGuide::new(&model, &plan).unwrap();
+            let generation = Generation::new(&model, guide, &settings, prompt).unwrap();
+            match strengths {
+                Some(strengths) => generation.steer(everywhere(&model, branch), strengths),
+                None => generation,
+            }
+        };
+        let finish = |mut generation: Generation| {
+            while generation.next_row(&model).unwrap().is_some() {}
+            generation.into_codes()
+        };
+        for branch in [Branch::Both, Branch::Conditional] {
+            assert_eq!(finish(begin(&[], Some(span(9.0, 10.0)), branch)), plain, "{name}: never within the take");
+            // Second 1 is row 50, in the second window: all before it is as it was, and soon after it is not.
+            let steered = finish(begin(&[], Some(span(1.0, 1.6)), branch));
+            let differs = steered.iter().zip(&plain).position(|(a, b)| a != b).unwrap() / streams;
+            assert!((50..60).contains(&differs), "{name}: first differs in row {differs}");
+            // Beside others it is what it is alone, whatever they are.
+            let takes = vec![
+                begin(&[], None, branch),
+                begin(&[], Some(span(1.0, 1.6)), branch),
+                begin(&plain[..60 * streams], Some(span(0.0, 2.4)), branch),
+            ];
+            let together = generate_many(&model, takes, |_, _, _| ()).unwrap();
+            assert_eq!((&together[0], &together[1]), (&plain, &steered), "{name}");
+            // Of a continuation the given rows are kept; those behind them are steered at their own seconds.
+            assert_eq!(together[2][..60 * streams], plain[..60 * streams]);
+            assert_ne!(together[2], plain);
+            let ended = finish(begin(&plain[..60 * streams], Some(span(0.0, 1.0)), branch));
+            assert_eq!(ended, plain, "{name}: the span is over when the new rows begin");
+        }
+    }
+}
+
+#[test]
+fn strengths_are_asked_once_a_step_with_the_step_before_read() {
+    let (model, plan) = small_windows("text");
+    let guide = MusicGenGuide::new(&model, &plan).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let strengths = Box::new(move |seconds: f64, readings: &[f32], strengths: &mut [f32]| {
+        assert_eq!(strengths, [0.0]);
+        strengths[0] = readings.first().map_or(0.0, |reading| (1.0 - reading).clamp(-0.5, 0.5));
+        sender.send((seconds, readings.to_vec())).unwrap();
+    });
+    let generation = Generation::new(&model, guide, &Settings::default(), &[]).unwrap();
+    let mut generation = generation.steer(everywhere(&model, Branch::Both), strengths);
+    while generation.next_row(&model).unwrap().is_some() {}
+    drop(generation);
+    let asked: Vec<(f64, Vec<f32>)> = receiver.iter().collect();
+    // 120 rows of four streams, the last of which is 3 rows late.
+    assert_eq!(asked.len(), 123);
+    for (step, (seconds, readings)) in asked.iter().enumerate() {
+        assert_eq!(*seconds, step.saturating_sub(3) as f64 / 50.0);
+        assert_eq!(readings.len(), usize::from(step > 0));
+        assert!(readings.iter().all(|reading| reading.is_finite()));
+    }
 }

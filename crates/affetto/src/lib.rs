@@ -68,5 +68,5 @@ pub use save::{Format, SaveOptions, check_paths};
 pub use sound::{SAMPLE_RATE, Sound};
 pub use stream::TakeStream;
 pub use studio::{Feeling, Studio, draw_seed};
-pub use summary::{CodesSummary, EmotionFrom, EmotionPoint, NotesSummary, TakeSummary};
+pub use summary::{CodesSummary, EmotionFrom, EmotionPoint, NotesSummary, SteeringSummary, TakeSummary};
 pub use take::Take;

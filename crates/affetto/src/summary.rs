@@ -1,6 +1,7 @@
 //! What was asked for and what was made, in words and numbers.
 
 use affetto_control::EmotionCurve;
+use affetto_control::steering::{Steer, SteerOptions};
 use affetto_score::Score;
 use serde::Serialize;
 
@@ -31,6 +32,31 @@ pub struct EmotionPoint {
     pub arousal: f32,
 }
 
+/// A direction in the model's activations that acted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SteeringSummary {
+    /// The direction.
+    pub name: String,
+    /// How strongly, as it is asked for.
+    pub strength: String,
+    /// Where: `residual`, `attention` or `heads`.
+    pub site: &'static str,
+}
+
+impl SteeringSummary {
+    /// Those of a prompt's directions that are not 0 throughout.
+    pub(crate) fn of(steers: &[Steer], options: SteerOptions) -> Vec<SteeringSummary> {
+        let acting = steers.iter().filter(|steer| !steer.strength.is_zero());
+        acting
+            .map(|Steer { directions, strength }| SteeringSummary {
+                name: directions.about.name.clone(),
+                strength: strength.to_string(),
+                site: options.site.unwrap_or(directions.about.site).name(),
+            })
+            .collect()
+    }
+}
+
 /// What was asked for and what was made.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TakeSummary {
@@ -52,6 +78,9 @@ pub struct TakeSummary {
     pub emotion_from: EmotionFrom,
     /// The words of the prompt that the lexicon read it from, each once; negated ones as "not …".
     pub emotion_words: Vec<String>,
+    /// The directions that acted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steering: Vec<SteeringSummary>,
     /// What there is to say of notes, where the family has them.
     #[serde(flatten)]
     pub notes: Option<NotesSummary>,
@@ -115,6 +144,7 @@ pub(crate) struct Asked {
     pub emotion: Option<EmotionCurve>,
     pub emotion_from: EmotionFrom,
     pub emotion_words: Vec<String>,
+    pub steering: Vec<SteeringSummary>,
 }
 
 impl Asked {
@@ -133,6 +163,7 @@ impl Asked {
                 .collect(),
             emotion_from: self.emotion_from,
             emotion_words: self.emotion_words,
+            steering: self.steering,
             notes: None,
             codes: None,
         }

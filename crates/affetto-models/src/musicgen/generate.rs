@@ -1,14 +1,17 @@
 //! Sampling codes.
 
+use std::sync::Arc;
+
 use super::guide::{MusicGenGuide, Plan};
 use super::model::MusicGen;
-use crate::decoder::{self, Guide, Scratch, Settings, Take};
+use super::steered::{Steered, Strengths};
+use crate::decoder::{self, Guide, Scratch, Settings, Steering, Take};
 use crate::error::ModelError;
 
 /// One take in progress, for callers that decode and play while it is computed.
 pub struct Generation {
     take: Take,
-    guide: MusicGenGuide,
+    guide: Steered,
     scratch: Scratch,
 }
 
@@ -25,7 +28,7 @@ impl Generation {
         prompt: &[u32],
     ) -> Result<Self, ModelError> {
         let take = Take::new(model.lm(), own(model, settings), prompt)?;
-        Ok(Generation { take, guide, scratch: Scratch::default() })
+        Ok(Generation { take, guide: Steered::new(model, guide), scratch: Scratch::default() })
     }
 
     /// A take that goes on where an ended take of these rows stopped, as if it had been made in one go under this guide
@@ -42,7 +45,15 @@ impl Generation {
         codes: &[u32],
     ) -> Result<Self, ModelError> {
         let take = Take::resume(model.lm(), own(model, settings), codes)?;
-        Ok(Generation { take, guide, scratch: Scratch::default() })
+        Ok(Generation { take, guide: Steered::new(model, guide), scratch: Scratch::default() })
+    }
+
+    /// The take with its activations pushed along directions, as strongly as `strengths` says; before its first row. Given
+    /// rows are not steered. No code of a row before second `t` depends on what `strengths` says of `t` and later.
+    pub fn steer(mut self, steering: Arc<Steering>, strengths: Strengths) -> Self {
+        self.take = self.take.with_steering(steering);
+        self.guide.strengths = Some(strengths);
+        self
     }
 
     /// Complete rows so far, those of the prompt included: the number of the row that [`next_row`](Self::next_row) gives
@@ -61,7 +72,7 @@ impl Generation {
 
     /// All complete rows, those of the prompt included, `[rows, K]`.
     pub fn into_codes(self) -> Vec<u32> {
-        self.take.into_codes(Some(self.guide.frames()))
+        self.take.into_codes(Some(self.guide.plan.frames()))
     }
 }
 

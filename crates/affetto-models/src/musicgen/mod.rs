@@ -9,12 +9,14 @@ mod config;
 mod generate;
 mod guide;
 mod model;
+mod steered;
 
 pub use av::{ACTIVATION_KEY, AV_ENCODER_FILE, AvEncoder, INPUTS_KEY, SCALE_KEY};
 pub use config::{ChromaConfig, MusicGenConfig};
 pub use generate::{Generation, generate, generate_many};
 pub use guide::{Feeling, Melody, MusicGenGuide, Plan, Text};
 pub use model::MusicGen;
+pub use steered::Strengths;
 
 /// The licence of the weights Meta has published, to be told wherever they are used.
 pub const PUBLISHED_LICENCE: &str =

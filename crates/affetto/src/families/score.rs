@@ -15,7 +15,7 @@ use crate::prompt::Prompt;
 use crate::recording::Recorded;
 use crate::sound::Sound;
 use crate::studio::{Feeling, draw_seed};
-use crate::summary::{Asked, EmotionFrom};
+use crate::summary::{Asked, EmotionFrom, SteeringSummary};
 use crate::take::Take;
 
 /// The models of this family, loaded and ready.
@@ -110,6 +110,7 @@ impl ScoreStudio {
             emotion: feeling.curve,
             emotion_from: feeling.from,
             emotion_words: feeling.words,
+            steering: SteeringSummary::of(&prompt.steers, prompt.steer_options),
         };
         Ok(Take::of_notes(composition, asked, self.sound.clone()))
     }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use affetto_control::EmotionCurve;
+use affetto_control::steering::{Controller, Steer, SteerOptions};
 use affetto_engine::sampling::StreamSampling;
-use affetto_models::decoder::Settings;
+use affetto_models::decoder::{Settings, Steering};
 use affetto_models::musicgen::{Feeling, Generation, MusicGen, MusicGenGuide, Plan, Text};
 
 use super::{CodesSound, MusicGenStudio, Timings};
@@ -15,7 +16,7 @@ use crate::families::Family;
 use crate::prompt::Prompt;
 use crate::schedule;
 use crate::studio::draw_seed;
-use crate::summary::{Asked, EmotionFrom, TakeSummary};
+use crate::summary::{Asked, EmotionFrom, SteeringSummary, TakeSummary};
 use crate::take::Take;
 
 /// Seconds for which a feeling that moves is told as it stands in their middle.
@@ -30,6 +31,8 @@ pub(crate) struct Job {
     /// Whether those are an earlier take's, whose last codes knew of its end.
     resumes: bool,
     melody: Option<String>,
+    steers: Vec<Steer>,
+    steer_options: SteerOptions,
     asked: Asked,
     sound: Arc<CodesSound>,
     longest_delay: usize,
@@ -96,6 +99,8 @@ impl Job {
             beginning,
             resumes: prompt.continuation.as_ref().is_some_and(|from| matches!(*from.source, Source::Codes(_))),
             melody: prompt.melody.as_ref().map(|melody| melody.name().to_owned()),
+            steers: prompt.steers.clone(),
+            steer_options: prompt.steer_options,
             asked: Asked {
                 family: Family::MusicGen,
                 seed,
@@ -106,6 +111,7 @@ impl Job {
                 emotion: prompt.emotion.clone(),
                 emotion_from: if prompt.emotion.is_some() { EmotionFrom::Asked } else { EmotionFrom::None },
                 emotion_words: Vec::new(),
+                steering: SteeringSummary::of(&prompt.steers, prompt.steer_options),
             },
             sound: studio.sound.clone(),
             longest_delay: studio.config.decoder.delays.iter().copied().max().unwrap_or(0),
@@ -116,11 +122,33 @@ impl Job {
     /// The take, ready for its first step.
     pub fn begin(&mut self, model: &MusicGen) -> Result<Generation> {
         self.timings.steps = self.rows_to_make() + self.longest_delay;
+        let steering = self.steering(model)?;
         let guide = MusicGenGuide::new(model, &self.plan)?;
-        Ok(match self.resumes {
+        let generation = match self.resumes {
             true => Generation::resume(model, guide, &self.settings, &self.beginning)?,
             false => Generation::new(model, guide, &self.settings, &self.beginning)?,
+        };
+        Ok(match steering {
+            Some((steering, mut controller)) => {
+                let say = move |seconds: f64, readings: &[f32], strengths: &mut [f32]| {
+                    controller.strengths(seconds, readings, strengths);
+                };
+                generation.steer(steering, Box::new(say))
+            }
+            None => generation,
         })
+    }
+
+    /// The directions made ready for the model; none where nothing is ever pushed.
+    ///
+    /// # Errors
+    /// [`Error::Steering`]: directions of another model, or without the site asked for.
+    pub fn steering(&self, model: &MusicGen) -> Result<Option<(Arc<Steering>, Controller)>> {
+        if self.steers.is_empty() {
+            return Ok(None);
+        }
+        let (steering, controller) = Steer::prepare(&self.steers, self.steer_options, model.lm(), &self.asked.model)?;
+        Ok((!controller.is_idle()).then_some((steering, controller)))
     }
 
     /// The codes it begins with, `[n, K]`.

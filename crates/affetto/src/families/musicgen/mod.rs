@@ -243,6 +243,8 @@ impl MusicGenStudio {
         let mut job = Job::prepare(self, prompt)?;
         let started = Instant::now();
         let model = self.loaded()?;
+        // Directions of another model are told before there is a stream.
+        job.steering(&model)?;
         let decoder = self.sound.decoder()?;
         job.timings.load_seconds += started.elapsed().as_secs_f64();
         CodesStream::start(model, decoder, job, called)
