@@ -1,12 +1,14 @@
 //! What a model's activations are while it reads given music as if it had written it: what probes of activation steering
 //! are fitted on.
 
+mod notes;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use affetto_models::decoder::{DecoderLm, Pooled};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::studio::{Models, Studio};
 
 /// One stretch of a file, and the model's activations over it.
@@ -34,14 +36,29 @@ impl Studio {
 
     /// Reads a file (MIDI for the family that writes notes, sound for the one that writes codes) through the codec and the
     /// language model: delays, start tokens and no conditions, as generation's null branch sees them. The answer has a
-    /// stretch for each `window_seconds` of it.
+    /// stretch for each `window_seconds` of it: whole bars of about that length and no more rows than the model reads at
+    /// once, or exactly that length of sound. A shorter file is one stretch; a rest of less than half of that is left out,
+    /// and so are stretches of silence, or of fewer than 8 notes. The same file gives the same answer.
     ///
     /// # Errors
-    /// [`Error::Input`](crate::Error::Input) names a file that cannot be read or is too short.
+    /// [`Error::Input`] names a file that cannot be read, has fewer than 8 notes or less than 2 s of sound, or is silent;
+    /// [`Error::Prompt`] is for a window that is not above 0 or longer than the model hears at once.
     pub fn record(&mut self, file: &Path, window_seconds: f64) -> Result<Vec<Recorded>> {
         match &mut self.models {
-            Models::Score(studio) => studio.record(file, window_seconds),
+            Models::Score(studio) => notes::record(&studio.decoder(), file, window_seconds),
             Models::MusicGen(studio) => studio.record(file, window_seconds),
         }
     }
+}
+
+/// Refuses windows that the model cannot hear at once.
+pub(crate) fn check_window(seconds: f64, most: f64) -> Result<()> {
+    if seconds > 0.0 && seconds <= most {
+        return Ok(());
+    }
+    Err(Error::Prompt {
+        what: "the window",
+        found: format!("{seconds} s"),
+        expected: format!("above 0, at most {most} seconds"),
+    })
 }

@@ -1,6 +1,5 @@
 //! The family that writes notes: a feeling read from the words, a plan, notes under rules, a SoundFont.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use affetto_control::{Lexicon, WordsHead, words};
@@ -12,7 +11,6 @@ use crate::compose::{Composer, Request};
 use crate::error::{Error, Result};
 use crate::families::Family;
 use crate::prompt::Prompt;
-use crate::recording::Recorded;
 use crate::sound::Sound;
 use crate::studio::{Feeling, draw_seed};
 use crate::summary::{Asked, EmotionFrom, SteeringSummary};
@@ -53,12 +51,6 @@ impl ScoreStudio {
     /// The language model.
     pub fn decoder(&self) -> Arc<DecoderLm> {
         self.composer.decoder()
-    }
-
-    /// Activations of a MIDI file's stretches.
-    pub fn record(&self, file: &Path, window_seconds: f64) -> Result<Vec<Recorded>> {
-        let _ = window_seconds;
-        Err(Error::Input { path: file.to_owned(), reason: "recording of notes is not there yet".into() })
     }
 
     /// The feeling a prompt asks for: the one given with it, or else what its words mean.

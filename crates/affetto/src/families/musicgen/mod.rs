@@ -5,6 +5,7 @@
 mod heard;
 mod info;
 mod job;
+mod record;
 mod sound;
 mod stream;
 
@@ -21,7 +22,6 @@ use affetto_models::t5::{T5Encoder, T5Tokenizer};
 
 use crate::error::{Error, Result};
 use crate::prompt::Prompt;
-use crate::recording::Recorded;
 use crate::take::Take;
 
 use self::heard::Heard;
@@ -136,12 +136,6 @@ impl MusicGenStudio {
     /// The language model's decoder.
     pub fn decoder(&mut self) -> Result<Arc<DecoderLm>> {
         Ok(self.model()?.shared_lm())
-    }
-
-    /// Activations of a sound file's stretches.
-    pub fn record(&mut self, file: &Path, window_seconds: f64) -> Result<Vec<Recorded>> {
-        let _ = window_seconds;
-        Err(Error::Input { path: file.to_owned(), reason: "recording of sound is not there yet".into() })
     }
 
     /// The language model and the codec, both ready: what is not there yet is loaded side by side.
