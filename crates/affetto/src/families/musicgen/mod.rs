@@ -9,7 +9,6 @@ mod record;
 mod sound;
 mod stream;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
