@@ -129,9 +129,17 @@ pub struct Directions {
     pub hidden_size: usize,
     /// Its attention heads.
     pub heads: usize,
-    /// By site.
+    /// By site; empty where there is a set for each tonic.
     pub sites: BTreeMap<Site, SiteDirections>,
+    /// By tonic, pitch classes from C, then site: twelve of an attribute that depends on the key, else none.
+    pub tonics: Vec<BTreeMap<Site, SiteDirections>>,
 }
+
+/// Tonics that a direction may depend on.
+pub const TONICS: usize = 12;
+
+/// The share of the activations' root mean square that strength 1 adds.
+pub const FULL_SCALE: f32 = 1.0 / 3.0;
 
 /// Weights of parts by their held-out scores, `[layers, parts]`: the square of what a score has above `chance`, for
 /// those with at least half of the best one's; together as many as there are parts. All zeros where no score is above
@@ -150,17 +158,23 @@ impl Directions {
         if site == Site::Heads { self.heads } else { 1 }
     }
 
+    /// The directions by site: those of a tonic, a pitch class from C, where there is a set for each. `None` where the
+    /// tonic is needed and not given.
+    pub fn by_site(&self, tonic: Option<u8>) -> Option<&BTreeMap<Site, SiteDirections>> {
+        if self.tonics.is_empty() { Some(&self.sites) } else { self.tonics.get(usize::from(tonic?)) }
+    }
+
     /// What a decoder adds for strength 1 at a site, and the probe of the layer whose score is best there. `None` where
-    /// the file has nothing at this site.
-    pub fn vector(&self, site: Site) -> Option<SteerVector> {
-        let found = self.sites.get(&site)?;
+    /// the file has nothing at this site, or needs a tonic (see [`by_site`](Self::by_site)).
+    pub fn vector(&self, site: Site, tonic: Option<u8>) -> Option<SteerVector> {
+        let found = self.by_site(tonic)?.get(&site)?;
         let (d, parts) = (self.hidden_size, self.parts(site));
         let width = d / parts;
         let push = |layer: usize| {
             let mut vector = found.vectors[layer * d..(layer + 1) * d].to_vec();
             for (part, numbers) in vector.chunks_exact_mut(width).enumerate() {
                 let at = layer * parts + part;
-                let scale = found.weights[at] * found.rms[at] * (width as f32).sqrt();
+                let scale = FULL_SCALE * found.weights[at] * found.rms[at] * (width as f32).sqrt();
                 numbers.iter_mut().for_each(|x| *x *= scale);
             }
             Push { layer, site, vector }
@@ -176,9 +190,9 @@ impl Directions {
         Some(SteerVector { pushes, probe })
     }
 
-    /// The best held-out score at a site, with its layer.
+    /// The best held-out score at a site, with its layer; of the first tonic where there is a set for each.
     pub fn best(&self, site: Site) -> Option<(usize, f32)> {
-        let found = self.sites.get(&site)?;
+        let found = self.by_site(Some(0))?.get(&site)?;
         let best = (0..found.scores.len()).max_by(|&a, &b| found.scores[a].total_cmp(&found.scores[b]))?;
         Some((best / self.parts(site), found.scores[best]))
     }

@@ -1,7 +1,8 @@
 //! Directions as a safetensors file.
 //!
 //! Metadata `affetto.directions` holds [`About`] and the sizes as JSON; for each site the tensors `SITE.vectors`
-//! `[layers, d]` and `SITE.{scores, weights, rms, slopes, intercepts}` `[layers, parts]`, all f32.
+//! `[layers, d]` and `SITE.{scores, weights, rms, slopes, intercepts}` `[layers, parts]`, all f32; before their names
+//! `tonic.T.`, T from 0 for C, where there is a set for each tonic.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,11 +12,12 @@ use affetto_models::decoder::{DecoderLm, Site};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
-use super::directions::{About, Directions, SiteDirections};
+use super::directions::{About, Directions, SiteDirections, TONICS};
 
 /// The largest file that is read.
 pub const MAX_BYTES: u64 = 256 << 20;
 const KEY: &str = "affetto.directions";
+const TONIC: &str = "tonic.";
 /// Names of the tensors of a site besides `vectors`.
 const BY_PART: [&str; 5] = ["scores", "weights", "rms", "slopes", "intercepts"];
 
@@ -60,6 +62,12 @@ pub enum SteeringError {
         /// Those it has.
         has: String,
     },
+    /// The directions depend on the key, and there is none.
+    #[error("{name}: its directions depend on the key, and this model writes in none; leave it out")]
+    Keyless {
+        /// The direction.
+        name: String,
+    },
     /// The decoder cannot take them.
     #[error("{name}: {reason}")]
     Decoder {
@@ -68,6 +76,11 @@ pub enum SteeringError {
         /// What the decoder says.
         reason: String,
     },
+}
+
+/// What is before the names of a tonic's tensors.
+fn tonic(t: usize) -> String {
+    format!("{TONIC}{t}.")
 }
 
 #[derive(Serialize, Deserialize)]
@@ -117,29 +130,36 @@ impl Directions {
         if !(about.recommended_strength.is_finite() && about.label_sd.is_finite() && about.label_mean.is_finite()) {
             return Err(bad("a number is not finite".into()));
         }
-        let mut sites = BTreeMap::new();
-        for site in Site::ALL {
-            let name = |part: &str| format!("{}.{part}", site.name());
-            if !checkpoint.contains(&name("vectors")) {
-                continue;
+        let sites = |prefix: &str| -> Result<BTreeMap<Site, SiteDirections>, SteeringError> {
+            let mut sites = BTreeMap::new();
+            for site in Site::ALL {
+                let name = |part: &str| format!("{prefix}{}.{part}", site.name());
+                if !checkpoint.contains(&name("vectors")) {
+                    continue;
+                }
+                let parts = if site == Site::Heads { heads } else { 1 };
+                let vectors = checkpoint.tensor_f32(&name("vectors"), &[layers, hidden_size])?;
+                let mut by_part = Vec::new();
+                for part in BY_PART {
+                    by_part.push(checkpoint.tensor_f32(&name(part), &[layers, parts])?);
+                }
+                if vectors.iter().chain(by_part.iter().flatten()).any(|x| !x.is_finite()) {
+                    return Err(bad(format!("`{prefix}{}` holds numbers that are not finite", site.name())));
+                }
+                let [scores, weights, rms, slopes, intercepts] =
+                    by_part.try_into().map_err(|_| bad("tensors are missing".into()))?;
+                sites.insert(site, SiteDirections { vectors, scores, weights, rms, slopes, intercepts });
             }
-            let parts = if site == Site::Heads { heads } else { 1 };
-            let vectors = checkpoint.tensor_f32(&name("vectors"), &[layers, hidden_size])?;
-            let mut by_part = Vec::new();
-            for part in BY_PART {
-                by_part.push(checkpoint.tensor_f32(&name(part), &[layers, parts])?);
-            }
-            if vectors.iter().chain(by_part.iter().flatten()).any(|x| !x.is_finite()) {
-                return Err(bad(format!("`{}` holds numbers that are not finite", site.name())));
-            }
-            let [scores, weights, rms, slopes, intercepts] =
-                by_part.try_into().map_err(|_| bad("tensors are missing".into()))?;
-            sites.insert(site, SiteDirections { vectors, scores, weights, rms, slopes, intercepts });
+            Ok(sites)
+        };
+        let keyed = checkpoint.names().iter().any(|name| name.starts_with(TONIC));
+        let tonics = if keyed { (0..TONICS).map(|t| sites(&tonic(t))).collect::<Result<_, _>>()? } else { Vec::new() };
+        let found = Directions { about, layers, hidden_size, heads, sites: sites("")?, tonics };
+        let steered = found.about.site;
+        if !(0..TONICS as u8).all(|t| found.by_site(Some(t)).is_some_and(|sites| sites.contains_key(&steered))) {
+            return Err(bad(format!("it steers at `{}`, of which it has nothing", steered.name())));
         }
-        if !sites.contains_key(&about.site) {
-            return Err(bad(format!("it steers at `{}`, of which it has nothing", about.site.name())));
-        }
-        Ok(Directions { about, layers, hidden_size, heads, sites })
+        Ok(found)
     }
 
     /// The file.
@@ -149,7 +169,11 @@ impl Directions {
     pub fn to_bytes(&self) -> Result<Vec<u8>, SteeringError> {
         let bad = |reason: String| SteeringError::Format { file: self.about.name.clone(), reason };
         let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-        for (site, found) in &self.sites {
+        let keyed = self.tonics.iter().enumerate().map(|(t, sites)| (tonic(t), sites));
+        let all = [(String::new(), &self.sites)].into_iter().chain(keyed);
+        for (prefix, site, found) in
+            all.flat_map(|(prefix, sites)| sites.iter().map(move |(s, f)| (prefix.clone(), s, f)))
+        {
             let parts = self.parts(*site);
             let lists = [&found.scores, &found.weights, &found.rms, &found.slopes, &found.intercepts];
             let all = [("vectors", self.hidden_size, &found.vectors)]
@@ -160,7 +184,7 @@ impl Directions {
                     return Err(bad(format!("{} numbers in {name}, expected {}", numbers.len(), self.layers * width)));
                 }
                 let bytes = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-                tensors.push((format!("{}.{name}", site.name()), vec![self.layers, width], bytes));
+                tensors.push((format!("{prefix}{}.{name}", site.name()), vec![self.layers, width], bytes));
             }
         }
         let views = tensors.iter().map(|(name, shape, bytes)| {

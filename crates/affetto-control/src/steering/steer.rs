@@ -29,6 +29,8 @@ pub struct SteerOptions {
     pub site: Option<Site>,
     /// On which branches of guidance.
     pub branch: Branch,
+    /// The take's tonic, a pitch class from C, for directions that depend on the key; the family that writes notes sets it.
+    pub tonic: Option<u8>,
     /// Whether each direction loses what it shares with those named before it (Gram–Schmidt, layer by layer).
     pub orthogonal: bool,
 }
@@ -58,10 +60,11 @@ impl Steer {
             let name = || directions.about.name.clone();
             directions.check_model(lm, model)?;
             let site = options.site.unwrap_or(directions.about.site);
-            let vector = directions.vector(site).ok_or_else(|| SteeringError::Site {
+            let by_site = directions.by_site(options.tonic).ok_or_else(|| SteeringError::Keyless { name: name() })?;
+            let vector = directions.vector(site, options.tonic).ok_or_else(|| SteeringError::Site {
                 name: name(),
                 site: site.name(),
-                has: directions.sites.keys().map(|s| s.name()).collect::<Vec<_>>().join(", "),
+                has: by_site.keys().map(|s| s.name()).collect::<Vec<_>>().join(", "),
             })?;
             if vector.pushes.is_empty() {
                 let reason = format!("its probes found nothing at `{}`: no score above chance", site.name());
@@ -158,5 +161,136 @@ impl Controller {
     /// Whether nothing is ever pushed.
     pub fn is_idle(&self) -> bool {
         self.parts.iter().all(|(strength, _)| strength.is_zero())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::directions::{About, LabelKind, Method, SiteDirections};
+    use super::*;
+
+    fn about() -> About {
+        About {
+            name: "bright".into(),
+            attribute: "brightness".into(),
+            labels: LabelKind::Numbers,
+            method: Method::Ridge,
+            site: Site::Residual,
+            model: "tiny".into(),
+            fingerprint: "0".into(),
+            examples: 2,
+            groups: 2,
+            label_mean: 0.0,
+            label_sd: 1.0,
+            recommended_strength: 0.5,
+            frees: vec![Freed::Instruments],
+            instruments: vec![48, 40],
+            provenance: "by hand".into(),
+            licence: "none".into(),
+        }
+    }
+
+    /// Two layers of width 2 whose second direction is `angle` from the first axis.
+    fn site(angle: f32) -> SiteDirections {
+        SiteDirections {
+            vectors: vec![1.0, 0.0, angle.cos(), angle.sin()],
+            scores: vec![0.2, 0.8],
+            weights: vec![0.25, 0.75],
+            rms: vec![2.0, 4.0],
+            slopes: vec![1.0, 3.0],
+            intercepts: vec![0.0, -1.0],
+        }
+    }
+
+    fn directions(angle: f32) -> Directions {
+        let sites = BTreeMap::from([(Site::Residual, site(angle))]);
+        Directions { about: about(), layers: 2, hidden_size: 2, heads: 1, sites, tonics: Vec::new() }
+    }
+
+    fn steer(strength: &str) -> Steer {
+        Steer { directions: Arc::new(directions(0.0)), strength: Strength::parse(strength).unwrap() }
+    }
+
+    #[test]
+    fn a_push_is_a_share_of_the_activations_and_the_best_layer_is_read() {
+        let vector = directions(0.0).vector(Site::Residual, None).unwrap();
+        // A third of 2 · 0.25 and of 4 · 0.75, times √2 so that the vector's own root mean square is that.
+        let pushed: Vec<f32> = vector.pushes.iter().map(|p| p.vector[0] / 2f32.sqrt()).collect();
+        assert!((pushed[0] - 0.5 / 3.0).abs() < 1e-6 && (pushed[1] - 1.0).abs() < 1e-6, "{pushed:?}");
+        let probe = vector.probe.unwrap();
+        assert_eq!((probe.layer, probe.weight, probe.bias), (1, vec![3.0, 0.0], -1.0));
+        assert!(directions(0.0).vector(Site::Heads, None).is_none());
+    }
+
+    #[test]
+    fn files_come_back_as_they_were_keyed_ones_too() {
+        let plain = directions(0.3);
+        assert_eq!(Directions::from_bytes("x", plain.to_bytes().unwrap()).unwrap(), plain);
+        let tonics = (0..12).map(|t| BTreeMap::from([(Site::Residual, site(t as f32))])).collect();
+        let keyed = Directions { sites: BTreeMap::new(), tonics, ..directions(0.0) };
+        let back = Directions::from_bytes("x", keyed.to_bytes().unwrap()).unwrap();
+        assert_eq!(back, keyed);
+        assert!(back.vector(Site::Residual, None).is_none(), "which tonic?");
+        let second = back.vector(Site::Residual, Some(3)).unwrap().pushes[1].vector.clone();
+        assert!((second[1] / second[0] - 3f32.tan()).abs() < 1e-4);
+    }
+
+    #[test]
+    fn what_is_no_file_of_directions_is_named() {
+        let message = |bytes: Vec<u8>| Directions::from_bytes("y.safetensors", bytes).unwrap_err().to_string();
+        assert!(message(vec![1, 2, 3]).contains("y.safetensors"));
+        let mut broken = directions(0.0);
+        broken.sites.get_mut(&Site::Residual).unwrap().rms[0] = f32::NAN;
+        assert!(message(broken.to_bytes().unwrap()).contains("not finite"));
+        let mut short = directions(0.0);
+        short.sites.get_mut(&Site::Residual).unwrap().scores.pop();
+        assert!(short.to_bytes().unwrap_err().to_string().contains("1 numbers in scores, expected 2"));
+        let elsewhere = Directions { about: About { site: Site::Heads, ..about() }, ..directions(0.0) };
+        assert!(message(elsewhere.to_bytes().unwrap()).contains("it steers at `heads`, of which it has nothing"));
+    }
+
+    #[test]
+    fn later_directions_lose_what_they_share_with_earlier_ones_and_stay_as_long() {
+        let mut vectors = vec![
+            directions(0.0).vector(Site::Residual, None).unwrap(),
+            directions(1.0).vector(Site::Residual, None).unwrap(),
+        ];
+        let before = norm(&vectors[1].pushes[1].vector);
+        orthogonalise(&mut vectors);
+        let (first, second) = (&vectors[0].pushes[1].vector, &vectors[1].pushes[1].vector);
+        assert!(first.iter().zip(second).map(|(a, b)| a * b).sum::<f32>().abs() < 1e-4);
+        assert!((norm(second) - before).abs() < 1e-4);
+        assert_eq!(vectors[1].pushes[0].vector, [0.0, 0.0], "the same direction leaves nothing");
+    }
+
+    #[test]
+    fn strength_grows_until_the_probe_reads_the_target() {
+        let parts = vec![(Strength::parse("hold(1, 0.5)").unwrap(), Arc::new(directions(0.0)))];
+        let mut controller = Controller { parts, held: vec![None] };
+        let mut strength = [0.0];
+        controller.strengths(0.0, &[], &mut strength);
+        assert_eq!(strength, [0.0]);
+        // Music whose probe reads four times the strength: it settles where the reading is 1.
+        for _ in 0..2000 {
+            let reading = [4.0 * strength[0]];
+            controller.strengths(0.0, &reading, &mut strength);
+        }
+        assert!((strength[0] - 0.25).abs() < 0.02, "{strength:?}");
+        for _ in 0..2000 {
+            controller.strengths(0.0, &[-3.0], &mut strength);
+        }
+        assert_eq!(strength, [0.5], "never above the most");
+    }
+
+    #[test]
+    fn what_gives_way_does_so_only_while_a_direction_acts() {
+        let parts = |text| vec![(Strength::parse(text).unwrap(), steer("0").directions)];
+        let controller = Controller { parts: parts("span(0.5, 10, 20)"), held: vec![None] };
+        assert_eq!(controller.freed(5.0), (vec![], vec![]));
+        assert_eq!(controller.freed(10.0), (vec![Freed::Instruments], vec![40, 48]));
+        assert!(!controller.is_idle());
+        assert!(Controller { parts: parts("0"), held: vec![None] }.is_idle());
     }
 }
