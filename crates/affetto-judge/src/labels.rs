@@ -129,8 +129,8 @@ fn header(fields: &[String]) -> Option<[usize; 3]> {
     Some([find(&["file", "word", "name"]).unwrap_or(0), valence, arousal])
 }
 
-/// The fields of a line, trimmed, quotes taken off.
-fn fields(line: &str) -> Vec<String> {
+/// The fields of a line of a table, trimmed, quotes taken off.
+pub fn fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let (mut quoted, mut chars) = (false, line.chars().peekable());
     while let Some(c) = chars.next() {

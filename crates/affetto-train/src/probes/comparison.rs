@@ -34,13 +34,15 @@ pub struct Row {
 pub struct Comparison {
     /// What the labels are: numbers are scored by R² (chance 0), classes by AUC (chance 0.5).
     pub labels: LabelKind,
+    /// Folds that scores are from.
+    pub folds: usize,
     /// By method, then site.
     pub rows: Vec<Row>,
 }
 
 impl Comparison {
     /// `probes`: for each place, those of each method.
-    pub(super) fn of(kind: &LabelKind, methods: &[Method], places: &[(Place, Vec<Probe>)]) -> Comparison {
+    pub(super) fn of(kind: &LabelKind, methods: &[Method], folds: usize, places: &[(Place, Vec<Probe>)]) -> Comparison {
         let mut rows = Vec::new();
         for (at, &method) in methods.iter().enumerate() {
             for site in Site::ALL {
@@ -58,7 +60,7 @@ impl Comparison {
                 rows.push(Row { method, site, layer, part, score: best.score, fold_mean: mean, fold_sd, site_mean });
             }
         }
-        Comparison { labels: kind.clone(), rows }
+        Comparison { labels: kind.clone(), folds, rows }
     }
 
     /// What the scores are called.

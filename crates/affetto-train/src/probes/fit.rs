@@ -94,7 +94,7 @@ pub fn fit(
     };
     let targets = Targets { labels, fold_of: &fold_of, folds: options.folds, high, low, middle };
     let found = everywhere(spool, &targets, &methods, options.threads, progress)?;
-    let comparison = Comparison::of(spool.kind(), &methods, &found);
+    let comparison = Comparison::of(spool.kind(), &methods, options.folds, &found);
     let own = methods.iter().position(|&method| method == options.method).unwrap_or(0);
     let sites: BTreeMap<Site, SiteDirections> = Site::ALL
         .into_iter()
