@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses some of these")]
 
+pub mod directions;
 mod model;
 pub mod musicgen;
 
@@ -122,6 +123,10 @@ fn link_folder(from: &Path, to: &PathBuf) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
+        if entry.path().is_dir() {
+            link_folder(&entry.path(), &to.join(entry.file_name()));
+            continue;
+        }
         // Another file system refuses hard links.
         if std::fs::hard_link(entry.path(), to.join(entry.file_name())).is_err() {
             std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
