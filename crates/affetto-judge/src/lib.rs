@@ -1,7 +1,9 @@
 //! What came out: emotion judges on notes and on sound, symbolic metrics, copying, statistics, pictures of it all.
 
 pub mod agreement;
+pub mod attributes;
 pub mod bootstrap;
+pub mod classes;
 pub mod copying;
 pub mod deam;
 pub mod features;

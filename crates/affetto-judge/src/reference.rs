@@ -145,6 +145,21 @@ impl Reference {
         Ok(reference)
     }
 
+    /// One band a metric around those of all families: from the lowest 5th percentile to the highest 95th, the mean of
+    /// the medians between them. For takes that are of no family.
+    pub fn envelope(&self) -> Vec<Band> {
+        let of = |(m, metric): (usize, &&str)| {
+            let column = |get: fn(&Band) -> f64| self.families.iter().map(|f| get(&f.bands[m])).collect::<Vec<f64>>();
+            Band {
+                metric: (*metric).to_owned(),
+                p5: column(|b| b.p5).into_iter().fold(f64::INFINITY, f64::min),
+                p50: stats::mean(&column(|b| b.p50)),
+                p95: column(|b| b.p95).into_iter().fold(f64::NEG_INFINITY, f64::max),
+            }
+        };
+        METRICS.iter().enumerate().map(of).collect()
+    }
+
     /// The family of this name.
     pub fn family(&self, name: &str) -> Option<&Family> {
         self.families.iter().find(|f| f.name == name)
@@ -193,6 +208,17 @@ mod tests {
         let most = [vec![tune(2, 3); 7], vec![tune(2, 7); 3]].concat();
         assert!(!polyphony(&most).reached && (polyphony(&most).inside - 0.7).abs() < 1e-12);
         assert!(!polyphony(&[]).reached);
+    }
+
+    #[test]
+    fn the_envelope_holds_every_band() {
+        let mut reference = reference();
+        let mut other = reference.families[0].clone();
+        (other.bands[3].p5, other.bands[3].p95) = (0.5, reference.families[0].bands[3].p95 - 0.1);
+        reference.families.push(other);
+        let density = &reference.envelope()[3];
+        assert_eq!((density.p5, density.p95), (0.5, reference.families[0].bands[3].p95));
+        assert!(density.holds(0.5) && !density.holds(0.4));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::sync::LazyLock;
 
 use affetto_score::Score;
 
+pub(crate) use rhythm::events;
 pub use timeline::{TimedNote, Timeline};
 
 /// Mean velocity every corpus is brought to before features are taken.
@@ -79,6 +80,14 @@ pub fn extract_from(timeline: &Timeline, start_seconds: f64, end_seconds: f64) -
         }
     }
     all
+}
+
+/// How much more major than minor the notes of a span are: the correlation of what they hold with the best major key
+/// less that with the best minor key (the feature `major_minus_minor`).
+pub fn mode(timeline: &Timeline, start_seconds: f64, end_seconds: f64) -> f64 {
+    let pitched: Vec<TimedNote> =
+        timeline.starting_in(start_seconds, end_seconds).iter().filter(|n| !n.drums).copied().collect();
+    tonal::major_minus_minor(&pitched)
 }
 
 /// Mean and standard deviation of the velocities of all notes of some scores: (mean, sd).

@@ -28,7 +28,7 @@ pub(super) const NAMES: [&str; 15] = [
 ];
 
 /// Times of the distinct events, in seconds: onsets merged when closer than [`SAME_EVENT`].
-pub(super) fn events(notes: &[TimedNote]) -> Vec<f64> {
+pub(crate) fn events(notes: &[TimedNote]) -> Vec<f64> {
     let mut events: Vec<f64> = Vec::new();
     for note in notes {
         if events.last().is_none_or(|&last| note.onset - last > SAME_EVENT) {

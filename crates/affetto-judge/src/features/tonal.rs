@@ -156,6 +156,12 @@ fn key_fit(chroma: &[f64; 12]) -> ([f64; 12], [f64; 12]) {
     (major, minor)
 }
 
+/// The fit of the best major key less that of the best minor key.
+pub(super) fn major_minus_minor(notes: &[TimedNote]) -> f64 {
+    let (major, minor) = key_fit(&chroma(notes));
+    best(&major).1 - best(&minor).1
+}
+
 /// Index and value of the largest.
 fn best(values: &[f64; 12]) -> (usize, f64) {
     let mut top = (0, values[0]);

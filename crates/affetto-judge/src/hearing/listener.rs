@@ -52,6 +52,8 @@ pub struct Listener<'a> {
     /// Samples at 22,050 Hz that the stitcher has had, and those before it.
     transcribed: (u64, u64),
     notes: Vec<TimedNote>,
+    /// Whether notes are transcribed.
+    transcribes: bool,
     hearing: Hearing,
 }
 
@@ -76,6 +78,7 @@ impl<'a> Listener<'a> {
             stitcher: Stitcher::new(&ears.basic_pitch),
             transcribed: (0, 0),
             notes: Vec::new(),
+            transcribes: true,
             hearing: Hearing::default(),
         })
     }
@@ -91,8 +94,10 @@ impl<'a> Listener<'a> {
         self.frames += samples.len() as u64;
         let low = self.to_musicnn.push(&samples)?;
         self.hear_musicnn(&low)?;
-        let high = self.to_basic_pitch.push(&samples)?;
-        self.transcribe(&high);
+        if self.transcribes {
+            let high = self.to_basic_pitch.push(&samples)?;
+            self.transcribe(&high);
+        }
         Ok(())
     }
 
@@ -206,8 +211,21 @@ impl Ears {
     ///
     /// [`SoundError`] where it is empty, or its loudness or rate cannot be dealt with.
     pub fn hear(&self, sound: &AudioBuffer) -> Result<Hearing, SoundError> {
+        self.hear_as(sound, true)
+    }
+
+    /// As [`Ears::hear`], but no notes are transcribed, which takes most of the time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ears::hear`].
+    pub fn hear_timbre(&self, sound: &AudioBuffer) -> Result<Hearing, SoundError> {
+        self.hear_as(sound, false)
+    }
+
+    fn hear_as(&self, sound: &AudioBuffer, transcribes: bool) -> Result<Hearing, SoundError> {
         let gain = super::gain_to_loudness(affetto_audio::integrated_lufs(sound)?);
-        let mut listener = Listener::new(self, sound.sample_rate, gain)?;
+        let mut listener = Listener { transcribes, ..Listener::new(self, sound.sample_rate, gain)? };
         // In blocks, so that no copies of the whole are made.
         let frames = sound.frames();
         for start in (0..frames).step_by(BLOCK) {
