@@ -1,7 +1,7 @@
 //! Lists the files of the repository's `assets/` for embedding, as a table of names and bytes sorted by name.
 //!
 //! `assets/research` stays out: it is under other terms than the rest and `generate` does not need it. Only the emotion
-//! predictor comes from there, with its card, where the feature `predictor` asks for it.
+//! predictor comes from there, with its card, and the directions to steer by, where the feature `predictor` asks for them.
 //! (A package for crates.io would need a copy of `assets/` inside this crate.)
 
 use std::fs;
@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// The emotion predictor and the card that says what it was fitted on.
 const PREDICTOR: [&str; 2] = ["research/emotion-predictor.json", "research/README.md"];
+/// Directions fitted on labels under the same terms.
+const DIRECTIONS: &str = "research/steering/";
 
 fn main() -> std::io::Result<()> {
     let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
@@ -21,6 +23,9 @@ fn main() -> std::io::Result<()> {
         if std::env::var_os("CARGO_FEATURE_PREDICTOR").is_some() {
             let named = |name: &str| (name.to_owned(), assets.join(name));
             files.extend(PREDICTOR.map(named).into_iter().filter(|(_, path)| path.is_file()));
+            if assets.join(DIRECTIONS).is_dir() {
+                list(&assets.join(DIRECTIONS), DIRECTIONS, &mut files)?;
+            }
         }
     }
     files.sort();

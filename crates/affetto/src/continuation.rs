@@ -1,12 +1,15 @@
-//! What a take shall begin with: sound, or the codes of an earlier take.
+//! What a take shall begin with: notes, sound, or what an earlier take was made of.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use affetto_audio::AudioBuffer;
+use affetto_score::Score;
 
 use crate::error::{Error, Result};
+use crate::families::Family;
 use crate::melody::{check_channels, read_sound};
+use crate::notes_file::read_notes;
 use crate::take_file::StoredTake;
 
 /// The longest sound to go on from, in seconds. The codes of a `take.json` may be longer.
@@ -23,10 +26,19 @@ pub struct Continuation {
 pub(crate) enum Source {
     Sound(AudioBuffer),
     Codes(StoredTake),
+    Notes(Score),
+}
+
+/// Whether a file's name says that it may hold notes: `.mid`, `.midi`, `.musicxml`, `.xml`, or the `.json` of a take.
+pub fn names_notes(path: impl AsRef<Path>) -> bool {
+    let extension = path.as_ref().extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    matches!(extension.as_deref(), Some("mid" | "midi" | "musicxml" | "xml" | "json"))
 }
 
 impl Continuation {
-    /// Reads a file: a `take.json`, whose codes are kept as they are, or else sound, which the codec turns into codes.
+    /// Reads a file: notes (`.mid`, `.midi`, `.musicxml`, `.xml`), a `take.json`, whose notes or codes are kept as they are, or
+    /// else sound, which the codec turns into codes. The family that writes notes goes on from notes, MusicGen models from
+    /// sound and codes.
     ///
     /// # Errors
     /// [`Error::Input`] when it cannot be read, or sound is longer than [`MAX_CONTINUED_SECONDS`] or has more than six
@@ -34,10 +46,24 @@ impl Continuation {
     pub fn read(path: impl AsRef<Path>) -> Result<Continuation> {
         let path = path.as_ref();
         let name = path.display().to_string();
+        if let Some(score) = read_notes(path) {
+            return Ok(Continuation::from_score(&name, score?));
+        }
         if path.extension().and_then(|e| e.to_str()).is_some_and(|e| e.eq_ignore_ascii_case("json")) {
-            return Ok(Continuation { name, source: Arc::new(Source::Codes(StoredTake::read(path)?)) });
+            let stored = StoredTake::read(path)?;
+            if stored.family == Family::Score.name() {
+                let score = stored.into_score();
+                let score = score.map_err(|reason| Error::Input { path: path.to_owned(), reason })?;
+                return Ok(Continuation::from_score(&name, score));
+            }
+            return Ok(Continuation { name, source: Arc::new(Source::Codes(stored)) });
         }
         Continuation::from_audio(&name, read_sound(path, MAX_CONTINUED_SECONDS)?)
+    }
+
+    /// A beginning of notes; `name` is what messages call it.
+    pub fn from_score(name: &str, score: Score) -> Continuation {
+        Continuation { name: name.to_owned(), source: Arc::new(Source::Notes(score)) }
     }
 
     /// A beginning of sound; `name` is what messages call it.
@@ -47,6 +73,19 @@ impl Continuation {
     pub fn from_audio(name: &str, audio: AudioBuffer) -> Result<Continuation> {
         check_channels(name, &audio)?;
         Ok(Continuation { name: name.to_owned(), source: Arc::new(Source::Sound(audio)) })
+    }
+
+    /// The notes, where it is some.
+    pub(crate) fn notes(&self) -> Option<&Score> {
+        match &*self.source {
+            Source::Notes(score) => Some(score),
+            Source::Sound(_) | Source::Codes(_) => None,
+        }
+    }
+
+    /// What messages call it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether this is the other or a clone of it.

@@ -111,6 +111,9 @@ pub enum Error {
     /// Directions in a model's activations that cannot be followed.
     #[error(transparent)]
     Steering(#[from] affetto_control::steering::SteeringError),
+    /// How strongly a direction shall be followed, in words that say nothing.
+    #[error("--steer {0}: {1}")]
+    Strength(String, affetto_control::steering::StrengthError),
     /// A stream that takes no more bytes.
     #[error("writing the sound: {0}")]
     Stream(std::io::Error),
@@ -122,6 +125,7 @@ impl Error {
         matches!(
             self,
             Error::Prompt { .. }
+                | Error::Strength(..)
                 | Error::Steering(affetto_control::steering::SteeringError::Site { .. })
                 | Error::Emotion(_)
                 | Error::Extension { .. }

@@ -25,10 +25,12 @@
 pub mod assets;
 mod compose;
 pub mod continuation;
+pub mod directions;
 mod error;
 mod families;
 pub mod melody;
 pub mod names;
+mod notes_file;
 pub mod prompt;
 #[cfg(feature = "pull")]
 mod pull;

@@ -8,6 +8,7 @@ use affetto_audio::AudioBuffer;
 use affetto_score::{Clock, Score};
 
 use crate::error::{Error, Result};
+use crate::notes_file::read_notes;
 
 /// The longest melody, in seconds: a quarter of an hour. A melody begins anew where it ends.
 pub const MAX_MELODY_SECONDS: f64 = 900.0;
@@ -15,8 +16,6 @@ pub const MAX_MELODY_SECONDS: f64 = 900.0;
 pub(crate) const MAX_CHANNELS: usize = 6;
 /// Below this peak (-80 dB of full scale) sound is silence.
 const SILENCE: f32 = 1e-4;
-/// The most bytes of a file of notes.
-const MAX_NOTES_BYTES: u64 = 64 << 20;
 /// Pitch classes.
 const CLASSES: usize = 12;
 
@@ -45,27 +44,10 @@ impl Melody {
     /// channels.
     pub fn read(path: impl AsRef<Path>) -> Result<Melody> {
         let path = path.as_ref();
-        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-        match extension.as_deref() {
-            Some("mid" | "midi") => Melody::of_notes(path, affetto_score::midi::read),
-            Some("musicxml" | "xml") => {
-                Melody::of_notes(path, |bytes| affetto_score::musicxml::read(bytes).map(|sheet| sheet.score))
-            }
-            _ => Melody::from_audio(&path.display().to_string(), read_sound(path, MAX_MELODY_SECONDS)?),
+        match read_notes(path) {
+            Some(score) => Melody::from_score(&path.display().to_string(), score?),
+            None => Melody::from_audio(&path.display().to_string(), read_sound(path, MAX_MELODY_SECONDS)?),
         }
-    }
-
-    fn of_notes(
-        path: &Path,
-        read: impl Fn(&[u8]) -> std::result::Result<Score, affetto_score::ScoreError>,
-    ) -> Result<Melody> {
-        let bad = |reason: String| Error::Input { path: path.to_owned(), reason };
-        let length = std::fs::metadata(path).map_err(|e| bad(format!("cannot be read: {e}")))?.len();
-        if length > MAX_NOTES_BYTES {
-            return Err(bad(format!("longer than {} MB; give a shorter file", MAX_NOTES_BYTES >> 20)));
-        }
-        let bytes = std::fs::read(path).map_err(|e| bad(format!("cannot be read: {e}")))?;
-        Melody::from_score(&path.display().to_string(), read(&bytes).map_err(|e| bad(e.to_string()))?)
     }
 
     /// A melody from sound; its channels are mixed. `name` is what messages call it.

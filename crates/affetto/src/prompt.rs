@@ -185,7 +185,8 @@ impl Prompt {
         self
     }
 
-    /// What the take shall begin with, for MusicGen models. The length asked for counts it in.
+    /// What the take shall begin with: notes for the family that writes notes, sound or codes for MusicGen models. The
+    /// length asked for counts it in. What of tempo, key and instruments is not asked for stays as in the notes.
     pub fn continue_from(mut self, beginning: Continuation) -> Prompt {
         self.continuation = Some(beginning);
         self
@@ -258,7 +259,12 @@ impl Prompt {
         let unheard: &[(bool, &str, &'static str)] = match family {
             Family::Score => &[
                 (self.melody.is_some(), "--melody", "follow no melody; name a MusicGen melody model with --model"),
-                (self.continuation.is_some(), "--continue", "begin anew each time; name a MusicGen model with --model"),
+                (
+                    self.continuation.as_ref().is_some_and(|from| from.notes().is_none()),
+                    "--continue",
+                    "go on from notes (.mid, .musicxml, or the .json of a take of theirs); name a MusicGen model with --model \
+                     to go on from sound",
+                ),
                 (
                     schedule::has_parts(&self.text),
                     "words along time (TIME: WORDS | TIME: WORDS)",
@@ -272,6 +278,11 @@ impl Prompt {
                 (self.meter.is_some(), "--meter", notes),
                 (!self.instruments.is_empty(), "--instruments", notes),
                 (self.density.is_some(), "--density", notes),
+                (
+                    self.continuation.as_ref().is_some_and(|from| from.notes().is_some()),
+                    "--continue",
+                    "go on from sound, or the .json of a take of theirs; leave out --model to go on from notes",
+                ),
             ],
         };
         match unheard.iter().find(|(asked, ..)| *asked) {

@@ -107,6 +107,9 @@ pub struct NotesSummary {
     pub density: f32,
     /// Number of notes.
     pub note_count: usize,
+    /// The first of them, which were given, not made, where the take begins with some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes_continued: Option<usize>,
 }
 
 impl NotesSummary {

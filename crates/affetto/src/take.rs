@@ -41,6 +41,7 @@ impl Take {
             instruments: composition.instruments.iter().map(|&i| i.name().to_owned()).collect(),
             density: composition.density,
             note_count: composition.score.notes.len(),
+            notes_continued: composition.given,
         };
         let summary = TakeSummary { notes: Some(notes), ..asked.summary() };
         let Composition { score, written, rows, .. } = composition;

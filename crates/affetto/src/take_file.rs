@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use affetto_score::{KeyChange, MeterChange, Note, Score, TempoChange};
+use affetto_score::{Instrument, KeyChange, MeterChange, Note, Score, TempoChange};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -81,7 +81,23 @@ pub(crate) struct StoredTake {
     #[serde(default)]
     pub frame_rate: Option<f64>,
     pub codes: Vec<Vec<u32>>,
+    #[serde(flatten)]
+    notes: Option<StoredNotes>,
 }
+
+/// What is read of the notes.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+struct StoredNotes {
+    tempos: Vec<TempoChange>,
+    meters: Vec<MeterChange>,
+    keys: Vec<KeyChange>,
+    pickup: u32,
+    notes: Vec<Note>,
+}
+
+/// The most notes of a take that are read, and the last tick they may end at: eleven hours at 120 quarters a minute.
+const MAX_NOTES: usize = 1_000_000;
+const MAX_TICKS: u32 = 480 * 4 * 20_000;
 
 impl StoredTake {
     /// Reads a file.
@@ -98,5 +114,44 @@ impl StoredTake {
         }
         serde_json::from_slice(&bytes)
             .map_err(|e| bad(format!("not a take.json ({e}); give one that `-o take.json` wrote")))
+    }
+
+    /// Its notes.
+    ///
+    /// # Errors
+    /// Says what is wrong with them.
+    pub fn into_score(self) -> std::result::Result<Score, String> {
+        let StoredNotes { tempos, meters, keys, pickup, notes } =
+            self.notes.ok_or("has no notes; give a take.json of a model that writes notes")?;
+        let from_start = |ticks: &[u32]| ticks.first() == Some(&0) && ticks.is_sorted();
+        let ticks: Vec<u32> = tempos.iter().map(|tempo| tempo.tick).collect();
+        if !from_start(&ticks) || tempos.iter().any(|tempo| !(1.0..=5000.0).contains(&tempo.bpm)) {
+            return Err("its tempos do not begin at 0, are not in order, or are none that can be played".into());
+        }
+        let ticks: Vec<u32> = meters.iter().map(|meter| meter.tick).collect();
+        let odd = |meter: &MeterChange| meter.numerator == 0 || !meter.denominator.is_power_of_two();
+        if !from_start(&ticks) || meters.iter().any(odd) || pickup > meters[0].bar_ticks() {
+            return Err("its meters do not begin at 0, are not in order, or are none".into());
+        }
+        if keys.iter().any(|change| change.key.tonic > 11) || !keys.iter().map(|change| change.tick).is_sorted() {
+            return Err("its keys are not in order, or are none".into());
+        }
+        let bad = |note: &&Note| {
+            let end = note.onset.saturating_add(note.duration);
+            note.duration == 0
+                || end > MAX_TICKS
+                || note.pitch > 127
+                || !(1..=127).contains(&note.velocity)
+                || usize::from(note.instrument.0) >= Instrument::COUNT
+        };
+        if notes.len() > MAX_NOTES {
+            return Err(format!("has {} notes, expected at most {MAX_NOTES}", notes.len()));
+        }
+        if let Some(note) = notes.iter().find(bad) {
+            return Err(format!("has a note that cannot be played (key {}, tick {})", note.pitch, note.onset));
+        }
+        let mut score = Score { notes, tempos, meters, keys, pickup, title: None };
+        score.sort();
+        Ok(score)
     }
 }

@@ -27,7 +27,7 @@ pub struct Attributes<'a> {
     context: PriorContext<'a>,
     draws: PriorDraws,
     sampling: PriorSampling,
-    asked_tempo: Option<f32>,
+    asked_tempo: Option<f64>,
     asked_density: Option<f32>,
     neutral: bool,
 }
@@ -42,6 +42,7 @@ impl<'a> Attributes<'a> {
     ) -> Attributes<'a> {
         let draws = draw(request.seed);
         let neutral = request.ablation.neutral_attributes();
+        let given_tempo = request.opening.as_ref().map(|given| given.tempo_bpm);
         let mut context = PriorContext {
             sentence: request.ablation.attributes_hear(sentence),
             emotion: match neutral {
@@ -52,7 +53,7 @@ impl<'a> Attributes<'a> {
             key: request.key,
             instruments: request.instruments.clone(),
             instruments_complete: !request.instruments.is_empty(),
-            tempo_bpm: request.tempo_bpm,
+            tempo_bpm: request.tempo_bpm.or(given_tempo.map(|bpm| bpm as f32)),
             density: request.density,
         };
         prior.complete_fixed(&mut context, &draws, sampling);
@@ -64,7 +65,7 @@ impl<'a> Attributes<'a> {
             context,
             draws,
             sampling,
-            asked_tempo: request.tempo_bpm,
+            asked_tempo: request.tempo_bpm.map(as_typed).or(given_tempo),
             asked_density: request.density,
             neutral,
         }
@@ -79,7 +80,7 @@ impl<'a> Attributes<'a> {
 impl Movement for Attributes<'_> {
     fn tempo_bpm(&self, emotion: Option<Emotion>) -> f64 {
         match self.asked_tempo {
-            Some(bpm) => as_typed(bpm),
+            Some(bpm) => bpm,
             None => f64::from(self.prior.tempo_bpm(&self.at(emotion), &self.draws, self.sampling)).round(),
         }
     }

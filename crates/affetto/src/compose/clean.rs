@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use affetto_score::Score;
+use affetto_score::{Instrument, Score};
 
 /// Drops notes written twice, and ends a note where its own key is struck again.
 pub fn part_repeated_notes(score: &mut Score) {
@@ -18,18 +18,18 @@ pub fn part_repeated_notes(score: &mut Score) {
     }
 }
 
-/// Ends every note where the next begins: what a lone wind player does.
-pub fn one_at_a_time(score: &mut Score) {
-    for i in 1..score.notes.len() {
-        let next = score.notes[i].onset;
-        let earlier = &mut score.notes[i - 1];
-        earlier.duration = earlier.duration.min(next.saturating_sub(earlier.onset)).max(1);
+/// Ends every note of a player where their next one begins: what a lone wind player does.
+pub fn one_at_a_time(score: &mut Score, player: Instrument) {
+    let mut next = u32::MAX;
+    for note in score.notes.iter_mut().rev().filter(|note| note.instrument == player) {
+        note.duration = note.duration.min(next.saturating_sub(note.onset)).max(1);
+        next = note.onset;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use affetto_score::{Instrument, Note};
+    use affetto_score::Note;
 
     use super::*;
 
@@ -47,9 +47,12 @@ mod tests {
 
     #[test]
     fn one_note_at_a_time() {
-        let notes = (0..8).map(|i| note(240 * i, 500, 60)).collect();
+        let drum = Note { instrument: Instrument::DRUMS, ..note(100, 500, 40) };
+        let mut notes: Vec<Note> = (0..8).map(|i| note(240 * i, 500, 60)).collect();
+        notes.insert(1, drum);
         let mut score = Score { notes, ..Score::default() };
-        one_at_a_time(&mut score);
+        one_at_a_time(&mut score, Instrument::PIANO);
+        assert_eq!(score.notes.remove(1), drum, "others play on");
         assert!(score.notes.windows(2).all(|pair| pair[0].onset + pair[0].duration == pair[1].onset));
     }
 }

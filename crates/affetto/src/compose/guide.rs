@@ -6,12 +6,13 @@ use affetto_control::encoder::ConditionEncoder;
 use affetto_control::{Conditions as Told, SegmentConditions};
 use affetto_models::ModelError;
 use affetto_models::decoder::{Conditions, DecoderLm, Guide, Progress};
-use affetto_score::codec::BAR;
+use affetto_score::codec::{BAR, POSITION};
 use serde::Deserialize;
 
 use super::Ablation;
 use super::plan::Plan;
 use super::rules::{Rows, Rules};
+use super::steered::Steered;
 
 /// What guidance presses on: the conditions that its other branch is not told. Words and feeling always are.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -45,6 +46,9 @@ pub struct ScoreGuide<'a> {
     rules: Rules,
     rows: Rows,
     told: Told,
+    /// What holds while the bars are read that are given.
+    told_of_given: Told,
+    steered: Option<Steered>,
     guided: Guided,
     /// What was last told, so that the same is not encoded twice.
     last: Option<Told>,
@@ -67,11 +71,41 @@ impl<'a> ScoreGuide<'a> {
             plan,
             rules: Rules::new(plan, &told.instruments),
             rows: Rows::default(),
+            told_of_given: told.clone(),
             told,
+            steered: None,
             guided,
             last: None,
             hears_emotion: ablation != Ablation::ModelWithoutEmotion,
         }
+    }
+
+    /// The guide with what holds in the bars that are given, where that is something else.
+    pub fn with_given(mut self, told: Told) -> Self {
+        self.told_of_given = told;
+        self
+    }
+
+    /// The guide with directions at work.
+    pub fn with_steered(mut self, steered: Option<Steered>) -> Self {
+        self.steered = steered;
+        self
+    }
+
+    /// The directions, and what they have been at.
+    pub fn into_steered(self) -> Option<Steered> {
+        self.steered
+    }
+
+    /// The second of the oldest note that is still being written. A step samples a field of each of the newest notes (delay
+    /// pattern): what acts from a second on shall leave those alone that begin before it.
+    fn seconds(&self, progress: &Progress) -> f64 {
+        let (given, reach) = (self.plan.given_rows, self.lm.config().delays.iter().copied().max().unwrap_or(0));
+        let oldest = progress.step().saturating_sub(reach).max(given);
+        let place = |row: usize| Some((self.rows.bar(row)?, progress.code(row, POSITION)?));
+        let begin = self.plan.bars[self.plan.given_bars.min(self.plan.bars.len() - 1)].start_seconds;
+        let known = (given..=oldest).rev().find_map(place);
+        known.map_or(begin, |(bar, position)| self.plan.seconds(bar, position).max(begin))
     }
 }
 
@@ -83,16 +117,27 @@ impl Guide for ScoreGuide<'_> {
 
     fn conditions(&mut self, progress: &Progress) -> Result<Option<Conditions>, ModelError> {
         self.rows.follow(progress);
-        let bar = &self.plan.bars[self.rows.newest_bar().min(self.plan.bars.len() - 1)];
-        let told = Told {
+        let writes = progress.step() >= self.plan.given_rows;
+        let (bar, told) = match writes {
+            true => (self.rows.newest_bar().max(self.plan.given_bars), &self.told),
+            false => (self.rows.bar_before(progress.step().saturating_sub(1)), &self.told_of_given),
+        };
+        let bar = &self.plan.bars[bar.min(self.plan.bars.len() - 1)];
+        let mut told = Told {
             tempo_bpm: Some(bar.tempo_bpm as f32),
             segment: SegmentConditions {
                 emotion: bar.emotion.filter(|_| self.hears_emotion),
                 density: bar.density,
                 closing: Some(bar.closing),
             },
-            ..self.told.clone()
+            ..told.clone()
         };
+        let seconds = self.seconds(progress);
+        if let Some(steered) = self.steered.as_mut().filter(|_| writes) {
+            let freedom = steered.go_to(seconds);
+            self.rules.let_play(freedom.players(&self.told.instruments));
+            told = freedom.withhold(told);
+        }
         if self.last.as_ref() == Some(&told) {
             return Ok(None);
         }
@@ -106,6 +151,12 @@ impl Guide for ScoreGuide<'_> {
     fn mask(&mut self, progress: &Progress, row: usize, stream: usize, allowed: &mut [bool]) {
         self.rows.follow(progress);
         self.rules.mask(&self.rows, progress, row, stream, allowed);
+    }
+
+    fn strengths(&mut self, _progress: &Progress, readings: &[f32], strengths: &mut [f32]) {
+        if let Some(steered) = &mut self.steered {
+            steered.strengths(readings, strengths);
+        }
     }
 
     fn window(&mut self, progress: &Progress, earliest: usize) -> usize {

@@ -6,25 +6,31 @@ mod clean;
 mod expression;
 mod feeling;
 mod guide;
+mod notes;
+pub(crate) mod opening;
 mod plan;
 mod rules;
+mod steered;
 
 use std::sync::Arc;
 
 use affetto_control::encoder::ConditionEncoder;
 use affetto_control::prior::{AttributePrior, HEADS, PriorSampling};
+use affetto_control::steering::{Steer, SteerOptions};
 use affetto_control::{Conditions, EmotionCurve, MeterClass, SegmentConditions};
 use affetto_engine::Precision;
 use affetto_engine::sampling::StreamSampling;
-use affetto_models::decoder::{DecoderConfig, DecoderLm, Settings, generate};
+use affetto_models::decoder::{DecoderConfig, DecoderLm, Guide, Settings, Take, generate_many};
 use affetto_models::minilm::{MiniLm, TextStates};
-use affetto_score::codec::{self, BAR, EncodedScore, Row, STREAMS, TICKS_PER_STEP, VOCABULARY};
+use affetto_score::codec::{BAR, EncodedScore, Row, STREAMS, VOCABULARY};
 use affetto_score::{Instrument, Key, Score};
 use serde::Deserialize;
 
 use self::attributes::Attributes;
 use self::feeling::Feeling;
 use self::guide::{Guided, ScoreGuide};
+use self::opening::Opening;
+use self::steered::{Open, Steered};
 use crate::assets::{Assets, SCORE_CONFIG, SCORE_MODEL, TEXT_EMBEDDINGS, TEXT_ENCODER, TEXT_VOCABULARY};
 use crate::error::{Error, Result};
 use crate::prompt::Sampling;
@@ -93,6 +99,13 @@ pub struct Request {
     pub sampling: Sampling,
     /// Who hears the feeling.
     pub ablation: Ablation,
+    /// The piece that the music begins with, shorter than it shall be. What of tempo, key and instruments is not asked for is
+    /// its own, and so is the meter.
+    pub opening: Option<Arc<Opening>>,
+    /// Directions to follow.
+    pub steers: Vec<Steer>,
+    /// How they act.
+    pub steer_options: SteerOptions,
 }
 
 /// What the model made.
@@ -114,6 +127,8 @@ pub struct Composition {
     pub instruments: Vec<Instrument>,
     /// Distinct onsets per second, from the start to the last note's end.
     pub density: f32,
+    /// Notes that were given, where it begins with some.
+    pub given: Option<usize>,
 }
 
 /// The score model, ready to write.
@@ -123,11 +138,13 @@ pub struct Composer {
     encoder: ConditionEncoder,
     prior: AttributePrior,
     defaults: Defaults,
+    name: String,
 }
 
 /// What the model's configuration file says about generating with it.
 #[derive(Clone, Debug, Deserialize)]
 struct ModelFile {
+    name: String,
     decoder: DecoderConfig,
     generation: Defaults,
 }
@@ -168,7 +185,7 @@ impl Composer {
         let prior = AttributePrior::load(&weights).map_err(|e| broken(&e))?;
         let text = assets.checkpoint(&[TEXT_EMBEDDINGS, TEXT_ENCODER])?;
         let text = MiniLm::from_parts(&text, &assets.read(TEXT_VOCABULARY)?).map_err(|e| broken(&e))?;
-        Ok(Composer { text, lm, encoder, prior, defaults: file.generation })
+        Ok(Composer { text, lm, encoder, prior, defaults: file.generation, name: file.name })
     }
 
     /// The language model.
@@ -184,14 +201,12 @@ impl Composer {
     /// Writes music. `progress` hears the share done, 0 to 1.
     ///
     /// # Errors
-    /// What the model cannot do.
-    pub fn compose(&mut self, request: &Request, progress: &mut dyn FnMut(f32)) -> Result<Composition> {
-        let words = (!request.text.trim().is_empty()).then(|| self.text.encode(&request.text));
+    /// Directions of another model, or what the model cannot do.
+    pub fn compose(&mut self, asked: &Request, progress: &mut dyn FnMut(f32)) -> Result<Composition> {
+        let words = (!asked.text.trim().is_empty()).then(|| self.text.encode(&asked.text));
         let sentence = words.as_ref().map(TextStates::sentence_embedding);
-        let request = &Request {
-            emotion: request.emotion.as_ref().map(|asked| self.defaults.feeling.told(asked)),
-            ..request.clone()
-        };
+        let opening = asked.opening.as_deref();
+        let request = &self.request(asked);
         let attributes = Attributes::settle(&self.prior, request, sentence.as_deref(), self.prior_sampling());
         let plan = plan::plan(
             request.duration_seconds,
@@ -199,6 +214,7 @@ impl Composer {
             Some(attributes.key),
             request.emotion.as_ref(),
             &attributes,
+            opening,
         );
         let told = Conditions {
             text_states: words.map(|states| states.hidden).unwrap_or_default(),
@@ -208,40 +224,68 @@ impl Composer {
             instruments: attributes.instruments.clone(),
             segment: SegmentConditions::default(),
         };
-        let mut guide = ScoreGuide::new(&self.lm, &self.encoder, &plan, told, self.defaults.guided, request.ablation);
-        let settings = self.settings(request);
-        let bars = plan.bars.len() as f32;
-        let mut bar = 0;
-        let codes = generate(&self.lm, &settings, &[], &mut guide, |_, codes| {
+        let mut guide =
+            ScoreGuide::new(&self.lm, &self.encoder, &plan, told.clone(), self.defaults.guided, asked.ablation);
+        if let Some(given) = opening {
+            guide = guide.with_given(Conditions { key: given.key, instruments: given.instruments.clone(), ..told });
+        }
+        let begin: Vec<u32> = opening.iter().flat_map(|given| given.rows.iter().flatten()).map(|&c| c.into()).collect();
+        let failed = |error: affetto_models::ModelError| Error::Compose(error.to_string());
+        let mut take = Take::new(&self.lm, self.settings(request), &begin).map_err(failed)?;
+        if !asked.steers.is_empty() {
+            let options = SteerOptions { tonic: Some(attributes.key.tonic), ..asked.steer_options };
+            let (steering, controller) = Steer::prepare(&asked.steers, options, &self.lm, &self.name)?;
+            if !controller.is_idle() {
+                take = take.with_steering(steering);
+                guide = guide.with_steered(Some(Steered::new(controller, Open::of(asked))));
+            }
+        }
+        let (mut bar, bars) = (0, plan.bars.len() - plan.given_bars);
+        generate_many(&self.lm, &mut [(&mut take, &mut guide)], |_, _, codes| {
             bar += codes[BAR] as usize;
-            progress((bar as f32 / bars).min(1.0));
+            progress((bar as f32 / bars as f32).min(1.0));
         })
-        .map_err(|error| Error::Compose(error.to_string()))?;
+        .map_err(failed)?;
+        let length = guide.length(take.progress());
+        let codes = take.into_codes(length);
         let rows: Vec<Row> =
             codes.chunks_exact(STREAMS).map(|row| std::array::from_fn(|stream| row[stream] as u16)).collect();
-        let encoded = EncodedScore { frame: plan.frame, rows };
-        let mut written = codec::decode(&encoded);
-        let solo = rules::is_solo(&attributes.instruments);
-        let clean = |score: &mut Score| {
-            clean::part_repeated_notes(score);
-            if solo {
-                clean::one_at_a_time(score);
-            }
-        };
-        clean(&mut written);
-        let mut score = written.clone();
-        expression::lean(&mut score, request.seed, plan.end_step * TICKS_PER_STEP);
-        clean(&mut score);
+        let encoded = EncodedScore { frame: plan.frame.clone(), rows };
+        let (mut written, mut score) = notes::of_rows(&encoded, &plan, &attributes.instruments, opening, request.seed);
+        let steered = guide.into_steered();
+        if let Some(seconds) = steered.as_ref().and_then(Steered::key_free) {
+            notes::state_heard_key(&mut written, &plan, seconds);
+            score.keys.clone_from(&written.keys);
+        }
+        let others = opening.is_some() || steered.is_some_and(|steered| steered.instruments_were_free());
         Ok(Composition {
             density: density(&written),
+            given: opening.map(|given| given.notes.len()),
+            tempo_bpm: plan.bars[0].tempo_bpm as f32,
+            key: notes::key_at(&written, 0).unwrap_or(attributes.key),
+            meter: attributes.meter,
+            instruments: if others { score.instruments() } else { attributes.instruments },
             score,
             written,
             rows: encoded.rows,
-            tempo_bpm: plan.bars[0].tempo_bpm as f32,
-            key: attributes.key,
-            meter: attributes.meter,
-            instruments: attributes.instruments,
         })
+    }
+
+    /// What is asked, with the feeling as the model is told it and what else the opening settles.
+    fn request(&self, asked: &Request) -> Request {
+        let mut request =
+            Request { emotion: asked.emotion.as_ref().map(|e| self.defaults.feeling.told(e)), ..asked.clone() };
+        if let Some(opening) = &asked.opening {
+            request.meter = Some(opening.meter);
+            request.key = asked.key.or(opening.key);
+            if asked.instruments.is_empty() {
+                request.instruments.clone_from(&opening.instruments);
+            }
+            if asked.emotion.is_none() {
+                request.density = asked.density.or(Some(opening.density));
+            }
+        }
+        request
     }
 
     fn prior_sampling(&self) -> PriorSampling {
@@ -256,11 +300,12 @@ impl Composer {
             top_p: asked.top_p.unwrap_or(own.top_p[stream]),
         };
         let scale = asked.guidance.unwrap_or(own.guidance);
+        let given = request.opening.as_ref().map_or(0, |given| given.rows.len());
         Settings {
             guidance: own.guidance_shares.map(|share| 1.0 + share * (scale - 1.0)).to_vec(),
             sampling: (0..STREAMS).map(sampling).collect(),
             seed: request.seed,
-            max_rows: (request.duration_seconds * MAX_NOTES_PER_SECOND) as usize + 64,
+            max_rows: (request.duration_seconds * MAX_NOTES_PER_SECOND) as usize + 64 + given,
             ..Settings::default()
         }
     }

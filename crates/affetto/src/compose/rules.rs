@@ -27,6 +27,10 @@ const DRUM_KEYS: std::ops::RangeInclusive<u16> = 35..=81;
 #[derive(Clone, Debug)]
 pub struct Rules {
     bar_steps: u32,
+    /// The first bar that is written: those before are given.
+    first_bar: usize,
+    /// The first row that is written.
+    first_row: usize,
     last_bar: usize,
     end_step: u32,
     instruments: Vec<Instrument>,
@@ -71,6 +75,16 @@ impl Rows {
         self.bars.last().copied().unwrap_or(0)
     }
 
+    /// The bar of the newest of the first `rows` rows; bar 0 before the first.
+    pub fn bar_before(&self, rows: usize) -> usize {
+        rows.checked_sub(1).and_then(|row| self.bars.get(row)).copied().unwrap_or(0)
+    }
+
+    /// The bar of a row, once it is known.
+    pub fn bar(&self, row: usize) -> Option<usize> {
+        self.bars.get(row).copied()
+    }
+
     /// The row that ends the piece, once it is known.
     pub fn ended_at(&self) -> Option<usize> {
         self.ended_at
@@ -87,11 +101,19 @@ impl Rules {
     pub fn new(plan: &Plan, instruments: &[Instrument]) -> Rules {
         Rules {
             bar_steps: plan.bar_steps,
+            first_bar: plan.given_bars,
+            first_row: plan.given_rows,
             last_bar: plan.bars.len() - 1,
             end_step: plan.end_step,
             instruments: instruments.to_vec(),
             solo: is_solo(instruments),
         }
+    }
+
+    /// Exchanges the instruments that may play (all, if empty).
+    pub fn let_play(&mut self, instruments: Vec<Instrument>) {
+        self.solo = is_solo(&instruments);
+        self.instruments = instruments;
     }
 
     /// Sets `allowed[token]` for the token of `stream` in `row`. At least one token is always allowed.
@@ -124,10 +146,15 @@ impl Rules {
         let crowded = row
             .checked_sub(MAX_CHORD)
             .and_then(|first| position(first).filter(|p| (first..row).all(|r| position(r) == Some(*p))));
+        // The first note comes at once, and fits before the end; the first behind given ones comes in the first bar.
+        let room = self.end_step.saturating_sub(self.first_bar as u32 * self.bar_steps);
+        let soon = match row {
+            0 => room.min(FIRST_ONSET_STEPS),
+            row if row == self.first_row => room,
+            _ => u32::MAX,
+        };
         for (t, ok) in allowed.iter_mut().enumerate() {
-            *ok = (t as u32) < self.bar_steps && crowded != Some(t as u32);
-            // The first note comes at once, and fits before the end.
-            *ok &= row > 0 || (t as u32) < self.end_step.min(FIRST_ONSET_STEPS);
+            *ok = (t as u32) < self.bar_steps.min(soon) && crowded != Some(t as u32);
         }
     }
 
@@ -144,7 +171,7 @@ impl Rules {
             let bar = before.bar + advance;
             let onset = bar as u32 * self.bar_steps + u32::from(position);
             let later = position > before.row[POSITION] || (position == before.row[POSITION] && !self.solo);
-            *ok = bar <= self.last_bar && onset < self.end_step && (advance > 0 || later);
+            *ok = bar >= self.first_bar && bar <= self.last_bar && onset < self.end_step && (advance > 0 || later);
         }
         let nothing_fits = !allowed.contains(&true);
         allowed[usize::from(END_OF_PIECE)] = nothing_fits;

@@ -7,10 +7,12 @@ use affetto_models::decoder::DecoderLm;
 use serde::Deserialize;
 
 use crate::assets::{Assets, LEXICON, SCORE_CONFIG, WORDS_HEAD};
+use crate::compose::opening::Opening;
 use crate::compose::{Composer, Request};
 use crate::error::{Error, Result};
 use crate::families::Family;
-use crate::prompt::Prompt;
+use crate::names::meter_name;
+use crate::prompt::{Prompt, TEMPO_RANGE};
 use crate::sound::Sound;
 use crate::studio::{Feeling, draw_seed};
 use crate::summary::{Asked, EmotionFrom, SteeringSummary};
@@ -90,6 +92,9 @@ impl ScoreStudio {
             seed,
             sampling: prompt.sampling,
             ablation: prompt.ablation,
+            opening: opening(prompt)?.map(Arc::new),
+            steers: prompt.steers.clone(),
+            steer_options: prompt.steer_options,
         };
         let composition = self.composer.compose(&request, progress)?;
         let asked = Asked {
@@ -105,6 +110,42 @@ impl ScoreStudio {
             steering: SteeringSummary::of(&prompt.steers, prompt.steer_options),
         };
         Ok(Take::of_notes(composition, asked, self.sound.clone()))
+    }
+}
+
+/// The piece that a prompt's take begins with.
+///
+/// # Errors
+/// What stands in the way of going on from it.
+fn opening(prompt: &Prompt) -> Result<Option<Opening>> {
+    let Some((from, score)) = prompt.continuation.as_ref().and_then(|from| Some((from, from.notes()?))) else {
+        return Ok(None);
+    };
+    let opening = Opening::of(score).map_err(|reason| from.bad(reason))?;
+    if let Some(meter) = prompt.meter.filter(|&meter| meter != opening.meter) {
+        return Err(Error::Prompt {
+            what: "the meter",
+            found: format!("{}, but {} is in {}", meter_name(meter), from.name(), meter_name(opening.meter)),
+            expected: "none: the take goes on as it begins".into(),
+        });
+    }
+    if prompt.tempo_bpm.is_none() && !TEMPO_RANGE.contains(&(opening.tempo_bpm as f32)) {
+        let (slowest, fastest) = TEMPO_RANGE.into_inner();
+        return Err(from.bad(format!(
+            "goes at {} quarter notes per minute, expected {slowest} to {fastest}; give one for the new bars with --tempo",
+            opening.tempo_bpm
+        )));
+    }
+    match opening.needs_seconds(prompt.duration_seconds) {
+        None => Ok(Some(opening)),
+        Some(needed) => Err(Error::Prompt {
+            what: "the duration",
+            found: format!("{} s, but {} alone has {:.1} s", prompt.duration_seconds, from.name(), opening.end_seconds),
+            expected: format!(
+                "{} or more: the length of the whole, which counts in what it begins with",
+                needed.ceil()
+            ),
+        }),
     }
 }
 

@@ -44,6 +44,7 @@ impl Heard {
         let codes = match &*from.source {
             Source::Codes(stored) => stored_codes(from, stored, config, model)?,
             Source::Sound(audio) => sound.encode(audio)?.map_err(|reason| from.bad(reason))?,
+            Source::Notes(_) => return Err(from.bad("notes, expected sound or codes".into())),
         };
         let codes: Arc<[u32]> = codes.into();
         self.beginning = Some((from.clone(), codes.clone()));

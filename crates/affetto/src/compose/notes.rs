@@ -1,0 +1,137 @@
+//! From rows to the notes of a take: as they are written, and as they are played.
+
+use affetto_score::attributes::{WHOLE, key_of};
+use affetto_score::codec::{self, EncodedScore};
+use affetto_score::{Instrument, Key, KeyChange, Note, Score};
+
+use super::opening::Opening;
+use super::plan::Plan;
+use super::{clean, expression, rules};
+
+/// The notes of rows under a plan whose instruments are `planned`: on the grid, and with micro-timing. Those of the opening
+/// are what was given; on the grid they keep their velocities.
+pub fn of_rows(
+    encoded: &EncodedScore,
+    plan: &Plan,
+    planned: &[Instrument],
+    opening: Option<&Opening>,
+    seed: u64,
+) -> (Score, Score) {
+    let first_tick = plan.first_tick();
+    let mut written = codec::decode(encoded);
+    written.notes.retain(|note| note.onset >= first_tick);
+    let clean = |score: &mut Score| {
+        clean::part_repeated_notes(score);
+        if rules::is_solo(planned) {
+            clean::one_at_a_time(score, planned[0]);
+        }
+    };
+    clean(&mut written);
+    let mut played = written.clone();
+    expression::lean(&mut played, seed, first_tick, plan.tick(plan.end_step));
+    clean(&mut played);
+    if let Some(opening) = opening {
+        lead_in(&mut played, &opening.notes);
+        let step = codec::TICKS_PER_STEP;
+        let near = |ticks: u32| (ticks + step / 2) / step * step;
+        let on_grid = |note: &Note| Note { onset: near(note.onset), duration: near(note.duration).max(step), ..*note };
+        lead_in(&mut written, &opening.notes.iter().map(on_grid).collect::<Vec<_>>());
+    }
+    (written, played)
+}
+
+/// Puts given notes before new ones, of which those go that strike a key the given ones still sound.
+fn lead_in(score: &mut Score, given: &[Note]) {
+    let first = score.notes.iter().map(|new| new.onset).min().unwrap_or(0);
+    let ringing: Vec<&Note> = given.iter().filter(|old| old.end() > first).collect();
+    let same = |old: &Note, new: &Note| (old.instrument, old.pitch) == (new.instrument, new.pitch);
+    score.notes.retain(|new| !ringing.iter().any(|old| same(old, new) && old.end() > new.onset));
+    score.notes.extend(given);
+    score.sort();
+}
+
+/// States the key that is heard where none was told, from the bar of the first of these seconds to that of the last.
+pub fn state_heard_key(score: &mut Score, plan: &Plan, (from, to): (f64, f64)) {
+    let from = plan.tick(plan.bar_at(from).start_step);
+    let to = plan.tick(plan.bar_at(to).start_step + plan.bar_steps);
+    let goes_on = to < score.end();
+    let Some(heard) = key_of(score, from..if goes_on { to } else { WHOLE.end }) else { return };
+    let planned = key_at(score, to);
+    score.keys.retain(|change| change.tick < from || change.tick > to);
+    score.keys.push(KeyChange { tick: from, key: heard });
+    score.keys.extend(planned.filter(|_| goes_on).map(|key| KeyChange { tick: to, key }));
+    score.keys.sort_by_key(|change| change.tick);
+    score.keys.dedup_by(|later, earlier| later.key == earlier.key);
+}
+
+/// The key that a score states at a tick.
+pub fn key_at(score: &Score, tick: u32) -> Option<Key> {
+    score.keys[..score.keys.partition_point(|change| change.tick <= tick)].last().map(|change| change.key)
+}
+
+#[cfg(test)]
+mod tests {
+    use affetto_control::{Emotion, MeterClass};
+    use affetto_score::Mode;
+
+    use super::*;
+    use crate::compose::plan::{Movement, plan};
+
+    /// Two seconds a bar.
+    struct Steady;
+    impl Movement for Steady {
+        fn tempo_bpm(&self, _: Option<Emotion>) -> f64 {
+            120.0
+        }
+        fn density(&self, _: Option<Emotion>, _: f64) -> Option<f32> {
+            None
+        }
+        fn tempo_is_fixed(&self) -> bool {
+            true
+        }
+    }
+
+    const C: Key = Key { tonic: 0, mode: Mode::Major };
+
+    fn tune(pitches: [u8; 8]) -> Score {
+        let note = |(i, &pitch): (u32, &u8)| Note {
+            onset: i * 960,
+            duration: 480,
+            pitch,
+            velocity: 80,
+            instrument: Instrument::PIANO,
+        };
+        let notes = (0..).zip(&pitches).map(note).collect();
+        Score { notes, keys: vec![KeyChange { tick: 0, key: C }], ..Score::default() }
+    }
+
+    #[test]
+    fn the_key_that_is_heard_is_stated_where_none_was_told() {
+        let plan = plan(10.0, MeterClass::FourFour, Some(C), None, &Steady, None);
+        let fis = Key { tonic: 6, mode: Mode::Major };
+        let mut all = tune([66, 70, 73, 66, 70, 73, 66, 78]);
+        state_heard_key(&mut all, &plan, (0.0, 7.5));
+        assert_eq!(all.keys, [KeyChange { tick: 0, key: fis }]);
+        let mut part = tune([60, 64, 66, 70, 73, 66, 60, 67]);
+        state_heard_key(&mut part, &plan, (2.5, 5.0));
+        let changes = [(0, C), (1920, fis), (5760, C)].map(|(tick, key)| KeyChange { tick, key });
+        assert_eq!(part.keys, changes);
+        let mut drums = tune([60; 8]);
+        drums.notes.iter_mut().for_each(|note| note.instrument = Instrument::DRUMS);
+        state_heard_key(&mut drums, &plan, (0.0, 7.5));
+        assert_eq!(drums.keys, [KeyChange { tick: 0, key: C }], "drums are in no key");
+    }
+
+    #[test]
+    fn new_notes_strike_no_key_that_a_given_one_sounds() {
+        let mut given = tune([60; 8]).notes;
+        given.truncate(1);
+        given[0].duration = 2000;
+        let mut new = tune([60, 62, 60, 64, 60, 60, 60, 60]);
+        new.notes.iter_mut().for_each(|note| note.onset += 960);
+        lead_in(&mut new, &given);
+        let onsets: Vec<u32> = new.notes.iter().filter(|note| note.pitch == 60).map(|note| note.onset).collect();
+        assert_eq!(onsets, [0, 2880, 4800, 5760, 6720, 7680]);
+        assert_eq!(new.notes[0], given[0]);
+    }
+}

@@ -1,0 +1,152 @@
+//! Directions at work while notes are written: how strong each is at the note being written, and which conditions give
+//! way to them.
+
+use affetto_control::Conditions as Told;
+use affetto_control::steering::{Controller, Freed};
+use affetto_score::Instrument;
+
+use super::Request;
+
+/// Conditions that give way for now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Freedom {
+    /// The key is not told.
+    pub key: bool,
+    /// The density is not told.
+    pub density: bool,
+    /// The instruments are not told, and these may join those of the plan; where the list is empty, all may.
+    pub instruments: Option<Vec<Instrument>>,
+}
+
+impl Freedom {
+    /// What is told of `told`.
+    pub fn withhold(&self, mut told: Told) -> Told {
+        told.key = told.key.filter(|_| !self.key);
+        told.segment.density = told.segment.density.filter(|_| !self.density);
+        if self.instruments.is_some() {
+            told.instruments.clear();
+        }
+        told
+    }
+
+    /// Who may play where the plan has `planned`; the empty list stands for all.
+    pub fn players(&self, planned: &[Instrument]) -> Vec<Instrument> {
+        match self.instruments.as_deref() {
+            None => planned.to_vec(),
+            Some([]) => Vec::new(),
+            Some(_) if planned.is_empty() => Vec::new(),
+            Some(joining) => {
+                let mut players = planned.to_vec();
+                players.extend(joining.iter().filter(|joins| !planned.contains(joins)));
+                players
+            }
+        }
+    }
+}
+
+/// The conditions that nobody asked for, which may give way.
+#[derive(Clone, Copy, Debug)]
+pub struct Open {
+    key: bool,
+    density: bool,
+    instruments: bool,
+}
+
+impl Open {
+    /// Those of a request.
+    pub fn of(request: &Request) -> Open {
+        Open {
+            key: request.key.is_none(),
+            density: request.density.is_none(),
+            instruments: request.instruments.is_empty(),
+        }
+    }
+}
+
+/// The directions of a take.
+pub struct Steered {
+    controller: Controller,
+    open: Open,
+    seconds: f64,
+    freedom: Freedom,
+    /// First and last second at which the key was free.
+    key_free: Option<(f64, f64)>,
+    instruments_were_free: bool,
+}
+
+impl Steered {
+    /// Directions whose strengths `controller` tells.
+    pub fn new(controller: Controller, open: Open) -> Steered {
+        Steered {
+            controller,
+            open,
+            seconds: 0.0,
+            freedom: Freedom::default(),
+            key_free: None,
+            instruments_were_free: false,
+        }
+    }
+
+    /// Goes to the second of the note being written; what gives way there.
+    pub fn go_to(&mut self, seconds: f64) -> &Freedom {
+        self.seconds = seconds;
+        let (freed, programs) = self.controller.freed(seconds);
+        let joining = || programs.iter().map(|&program| Instrument(program)).collect();
+        self.freedom = Freedom {
+            key: self.open.key && freed.contains(&Freed::Key),
+            density: self.open.density && freed.contains(&Freed::Density),
+            instruments: (self.open.instruments && freed.contains(&Freed::Instruments)).then(joining),
+        };
+        if self.freedom.key {
+            let first = self.key_free.map_or(seconds, |(first, _)| first);
+            self.key_free = Some((first, seconds));
+        }
+        self.instruments_were_free |= self.freedom.instruments.is_some();
+        &self.freedom
+    }
+
+    /// The strengths at that second, by what the probes read.
+    pub fn strengths(&mut self, readings: &[f32], strengths: &mut [f32]) {
+        self.controller.strengths(self.seconds, readings, strengths);
+    }
+
+    /// First and last second at which the key was free, if it ever was.
+    pub fn key_free(&self) -> Option<(f64, f64)> {
+        self.key_free
+    }
+
+    /// Whether other instruments than the plan's were ever let in.
+    pub fn instruments_were_free(&self) -> bool {
+        self.instruments_were_free
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_that_may_join_play_with_the_planned_ones() {
+        let (piano, violin) = (Instrument::PIANO, Instrument(40));
+        let players = |joining: Option<Vec<Instrument>>, planned: &[Instrument]| {
+            Freedom { instruments: joining, ..Freedom::default() }.players(planned)
+        };
+        assert_eq!(players(None, &[piano]), [piano]);
+        assert_eq!(players(Some(vec![violin, piano]), &[piano]), [piano, violin]);
+        assert_eq!(players(Some(Vec::new()), &[piano]), []);
+        assert_eq!(players(Some(vec![violin]), &[]), [], "where all may play, all may still");
+    }
+
+    #[test]
+    fn what_gives_way_is_not_told() {
+        let told = Told {
+            key: Some(affetto_score::Key { tonic: 0, mode: affetto_score::Mode::Major }),
+            instruments: vec![Instrument::PIANO],
+            tempo_bpm: Some(90.0),
+            ..Told::default()
+        };
+        assert_eq!(Freedom::default().withhold(told.clone()), told);
+        let free = Freedom { key: true, density: true, instruments: Some(Vec::new()) };
+        assert_eq!(free.withhold(told), Told { tempo_bpm: Some(90.0), ..Told::default() });
+    }
+}
