@@ -2,11 +2,15 @@
 
 mod feel;
 mod lara;
+mod steer;
+mod steering;
 
 use std::path::PathBuf;
 
 pub use self::feel::FeelArgs;
 pub use self::lara::{LaraArgs, Suite};
+pub use self::steer::{Frees, SteerFitArgs};
+pub use self::steering::{SteerArgs, SteerCommand, SteerListArgs, SteeringArgs};
 use clap::{Args, Parser, Subcommand};
 
 /// Music you can steer by feeling.
@@ -29,6 +33,8 @@ pub enum Command {
     Feel(FeelArgs),
     /// Show the models, where they come from and their licences
     Models(ModelsArgs),
+    /// Directions in a model's activations, to steer by
+    Steer(SteerArgs),
     /// Measure what the models do; each prints a table
     Bench(BenchArgs),
     /// Learn: corpora and labels in, models and judges out
@@ -80,6 +86,8 @@ pub struct GenerateArgs {
     #[command(flatten)]
     pub music: MusicArgs,
     #[command(flatten)]
+    pub steering: SteeringArgs,
+    #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
     pub sampling: SamplingArgs,
@@ -115,6 +123,10 @@ pub struct MusicArgs {
     /// Distinct note onsets per second
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub density: Option<f32>,
+    /// What the music begins with: notes (.mid, .musicxml), for MusicGen models sound, or the .json of an
+    /// earlier take; --duration counts it in
+    #[arg(long = "continue", value_name = "FILE")]
+    pub continue_from: Option<PathBuf>,
 }
 
 /// Which model, and what only MusicGen models take.
@@ -134,9 +146,6 @@ pub struct ModelArgs {
     /// How keys and values of what it has read are held: bf16 or f32 [default: bf16 with int8 and int4 weights]
     #[arg(long, value_name = "FORM")]
     pub kv_cache: Option<String>,
-    /// What the music begins with: sound, or the .json of an earlier take; --duration counts it in
-    #[arg(long = "continue", value_name = "FILE")]
-    pub continue_from: Option<PathBuf>,
 }
 
 /// How the model picks notes.

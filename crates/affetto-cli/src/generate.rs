@@ -2,12 +2,14 @@
 
 mod describe;
 mod picture;
+mod steering;
 mod targets;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use affetto::continuation::names_notes;
 use affetto::whole::{Pending, Sink};
 use affetto::{
     Assets, Continuation, Emotion, EmotionCurve, Family, Melody, ModelOptions, Prompt, SaveOptions, Studio, Take,
@@ -17,6 +19,7 @@ use serde::Serialize;
 
 use self::describe::describe;
 use self::picture::Painter;
+use self::steering::with_directions;
 use self::targets::Targets;
 use crate::args::{GenerateArgs, ModelArgs, SamplingArgs};
 use crate::failure::Failure;
@@ -25,6 +28,11 @@ use crate::{memory, output};
 
 /// Names by which `--model` means the model that ships.
 const SHIPPED: [&str; 2] = ["affetto-score", "score"];
+
+/// Whether `--model` means the model that ships.
+pub fn is_shipped(name: &str) -> bool {
+    SHIPPED.contains(&name)
+}
 
 /// What `--json` prints for a take.
 #[derive(Serialize)]
@@ -55,6 +63,10 @@ fn make(args: &GenerateArgs, started: Instant, written: &mut Vec<String>) -> Res
     let family = args.model.family();
     let mut prompt = prompt_of(args, family)?;
     let source = Source::of(args, family)?;
+    prompt = match &source {
+        Source::Shipped(assets) => with_directions(prompt, &args.steering, Some(assets))?,
+        Source::Named(..) => with_directions(prompt, &args.steering, Assets::open_default().ok().as_ref())?,
+    };
     if let (Some(text), Source::Shipped(assets)) = (&args.emotion, &source) {
         let lexicon = affetto::read_lexicon(assets)?;
         prompt = prompt.emotion(lexicon.read(text).map_err(affetto::Error::from)?);
@@ -64,7 +76,8 @@ fn make(args: &GenerateArgs, started: Instant, written: &mut Vec<String>) -> Res
     let options = SaveOptions { force: args.force, sample_format: args.sample_format };
     targets.check(family, &options)?;
     let painter = args.plot.as_ref().map(|_| Painter::open(&args.assets, family)).transpose()?;
-    let prompt = with_files(prompt, &args.model)?;
+    let prompt = with_files(prompt, args)?;
+    prompt.check_for(family)?;
 
     let progress = RefCell::new(Progress::new(args.quiet));
     let mut studio = source.open(args.sampling.threads.map_or(0, usize::from))?;
@@ -207,10 +220,15 @@ fn prompt_of(args: &GenerateArgs, family: Family) -> Result<Prompt, Failure> {
     let prompt = with_sampling(prompt, &args.sampling);
     prompt.check_for(family)?;
     if family == Family::Score {
-        for (file, flag) in [(&args.model.melody, "--melody"), (&args.model.continue_from, "--continue")] {
-            if file.is_some() {
-                return Err(Failure::usage(format!("{flag} is for MusicGen models; name one with --model")));
-            }
+        if args.model.melody.is_some() {
+            return Err(Failure::usage("--melody is for MusicGen models; name one with --model"));
+        }
+        if let Some(file) = args.music.continue_from.as_ref().filter(|file| !names_notes(file)) {
+            return Err(Failure::usage(format!(
+                "--continue {}: models that write notes go on from notes (.mid, .musicxml, .json); name a MusicGen model \
+                 with --model to go on from sound",
+                file.display()
+            )));
         }
     }
     Ok(prompt)
@@ -229,11 +247,11 @@ fn feeling_for(studio: &Studio, text: &str) -> Result<EmotionCurve, Failure> {
 }
 
 /// A prompt with the files it works from.
-fn with_files(mut prompt: Prompt, model: &ModelArgs) -> Result<Prompt, Failure> {
-    if let Some(file) = &model.melody {
+fn with_files(mut prompt: Prompt, args: &GenerateArgs) -> Result<Prompt, Failure> {
+    if let Some(file) = &args.model.melody {
         prompt = prompt.melody(Melody::read(file)?);
     }
-    if let Some(file) = &model.continue_from {
+    if let Some(file) = &args.music.continue_from {
         prompt = prompt.continue_from(Continuation::read(file)?);
     }
     Ok(prompt)

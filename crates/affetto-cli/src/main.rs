@@ -12,6 +12,7 @@ mod output;
 mod predictor;
 mod progress;
 mod signals;
+mod steer;
 #[cfg(feature = "train")]
 mod train;
 #[cfg(feature = "train")]
@@ -47,6 +48,7 @@ fn run(cli: Cli, started: Instant) -> Result<(), Failure> {
         Command::Generate(args) => generate::run(&args, started),
         Command::Feel(args) => feel::run(&args),
         Command::Models(args) => models::run(&args),
+        Command::Steer(args) => steer::run(&args),
         Command::Bench(args) => bench::run(&args),
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args),

@@ -15,6 +15,7 @@ pub fn describe(take: &Take, files: &[String], seconds_taken: f64) -> String {
         rows.push(("feeling", feeling(s)));
         rows.push(("music", format!("{}, {}, {tempo} BPM, {length} s", notes.key, notes.meter)));
         rows.push(("plays", format!("{}; {}", notes.instruments.join(", "), counted(notes.note_count, "note"))));
+        rows.extend(notes.notes_continued.map(|given| ("begins", format!("with {} as given", counted(given, "note")))));
     }
     if let Some(codes) = &s.codes {
         if !s.emotion_asked.is_empty() {
@@ -31,6 +32,8 @@ pub fn describe(take: &Take, files: &[String], seconds_taken: f64) -> String {
         }
         rows.push(("melody", codes.melody.clone().unwrap_or_default()));
     }
+    let followed = s.steering.iter().map(|s| format!("{}={} at {}", s.name, s.strength, s.site));
+    rows.push(("steering", followed.collect::<Vec<_>>().join(", ")));
     rows.extend([
         ("seed", s.seed.to_string()),
         ("model", s.model.clone()),
