@@ -16,7 +16,11 @@ mod steer;
 #[cfg(feature = "train")]
 mod train;
 #[cfg(feature = "train")]
+mod train_directions;
+#[cfg(feature = "train")]
 mod train_lara;
+#[cfg(feature = "train")]
+mod train_steer_judges;
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -13,7 +13,9 @@ use clap::{Args, Subcommand};
 
 use crate::failure::Failure;
 use crate::output;
+use crate::train_directions::{self, DirectionsArgs};
 use crate::train_lara::{self, LaraArgs};
+use crate::train_steer_judges::{self, SteerJudgesArgs};
 
 /// Archives of MIDI files that serve for reports only.
 const RESEARCH_CORPORA: [&str; 4] = ["vgmidi.tar.xz", "emopia.tar.gz", "hooktheory.tar.xz", "nottingham.tar.xz"];
@@ -58,6 +60,10 @@ pub enum TrainCommand {
     Score(RunArgs),
     /// Train a score model that is there on, its hidden states aligned with what MusiCNN hears in the same music
     Lara(LaraArgs),
+    /// Fit the classifiers that `bench steer` judges styles and timbres by, on pieces held out of training
+    SteerJudges(SteerJudgesArgs),
+    /// Fit the directions of activation steering that ship with the score model
+    Directions(DirectionsArgs),
     /// Train the attribute prior
     Prior {
         #[command(flatten)]
@@ -160,6 +166,8 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
             Ok(())
         }
         TrainCommand::Lara(args) => train_lara::run(args),
+        TrainCommand::Directions(args) => train_directions::run(args),
+        TrainCommand::SteerJudges(args) => train_steer_judges::run(args),
         TrainCommand::Score(args) => train_score(&args.run()).map_err(|e| failed(&e)),
         TrainCommand::Prior { run, windows, epochs } => {
             run_prior(&run.run(), *windows, *epochs).map_err(|e| failed(&e))

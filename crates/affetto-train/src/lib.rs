@@ -5,6 +5,7 @@ pub mod augment;
 pub mod captions;
 pub mod config;
 pub mod corpora;
+pub mod directions;
 pub mod error;
 pub mod labelled;
 #[cfg(feature = "burn")]
