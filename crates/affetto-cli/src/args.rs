@@ -1,5 +1,6 @@
 //! Every command and every flag, once.
 
+mod bench_steer;
 mod feel;
 mod lara;
 mod steer;
@@ -7,6 +8,7 @@ mod steering;
 
 use std::path::PathBuf;
 
+pub use self::bench_steer::{BenchSteerArgs, SteerPart, SteerScale};
 pub use self::feel::FeelArgs;
 pub use self::lara::{LaraArgs, Suite};
 pub use self::steer::{Frees, SteerFitArgs};
@@ -269,6 +271,9 @@ pub enum BenchCommand {
     Emotion(EmotionArgs),
     /// Do takes lie where real pieces lie, and do they copy any?
     Quality(QualityArgs),
+    /// What steering does: attributes against strength, quality, what else moves
+    #[command(after_help = bench_steer::EXAMPLES)]
+    Steer(Box<BenchSteerArgs>),
 }
 
 /// `affetto bench emotion`.

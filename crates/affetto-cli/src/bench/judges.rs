@@ -1,11 +1,13 @@
 //! The judges of the benches of emotion: any number of them, each with a name and with whether it hears by the encoder that
 //! LARA aligns its models to.
 
+use std::path::Path;
+
 use affetto::{Assets, AudioBuffer, Score, Take};
 use affetto_judge::hearing::{Ears, Hearing, Sense};
 use affetto_judge::{EmotionReading, NotesJudge, SoundJudge};
 
-use crate::args::EmotionArgs;
+use crate::args::{EmotionArgs, JudgePart};
 use crate::failure::Failure;
 use crate::{input, predictor};
 
@@ -75,14 +77,14 @@ impl Judges {
     /// One that is missing or broken.
     pub fn open(assets: &Assets, args: &EmotionArgs) -> Result<Judges, Failure> {
         let mut list = Vec::new();
-        let (path, text) = read_judge(args, "notes-judge")?;
+        let (path, text) = read_judge(&args.research, args.judges, "notes-judge")?;
         let notes = NotesJudge::load(&text).map_err(|e| Failure::failed(format!("{path}: {e}")))?;
         list.push(Judge { name: "notes", aligned: false, hears: Hears::Notes(notes) });
         for (i, (file, name, sense, aligned)) in SOUND_JUDGES.into_iter().enumerate() {
-            if i > 0 && !args.research.join(file_name(args, file)).exists() {
+            if i > 0 && !args.research.join(file_name(args.judges, file)).exists() {
                 continue;
             }
-            let (path, text) = read_judge(args, file)?;
+            let (path, text) = read_judge(&args.research, args.judges, file)?;
             let judge = SoundJudge::load(&text).map_err(|e| Failure::failed(format!("{path}: {e}")))?;
             if judge.sense != sense {
                 return Err(Failure::failed(format!(
@@ -132,13 +134,16 @@ impl Judges {
     }
 }
 
-fn file_name(args: &EmotionArgs, name: &str) -> String {
-    format!("{name}-{}.json", args.judges.name())
+fn file_name(part: JudgePart, name: &str) -> String {
+    format!("{name}-{}.json", part.name())
 }
 
-/// The path and the text of the judge of a name, of the part that `args` name.
-fn read_judge(args: &EmotionArgs, name: &str) -> Result<(String, String), Failure> {
-    let path = args.research.join(file_name(args, name));
+/// The path and the text of the judge of a name, of a part, in the folder of judges.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn read_judge(research: &Path, part: JudgePart, name: &str) -> Result<(String, String), Failure> {
+    let path = research.join(file_name(part, name));
     let shown = path.display().to_string();
     let told = |e: &std::io::Error| {
         Failure::failed(format!("{shown}: {e}; name the repository's assets/research folder with --research"))

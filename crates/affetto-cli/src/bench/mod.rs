@@ -7,6 +7,7 @@ mod lara;
 mod quality;
 mod speed;
 mod speed_codes;
+mod steer;
 
 use crate::args::{BenchArgs, BenchCommand, Suite};
 use crate::failure::Failure;
@@ -20,6 +21,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
             Suite::Axes => lara::axes::run(args),
         },
         BenchCommand::Quality(args) => quality::run(args),
+        BenchCommand::Steer(args) => steer::run(args),
         BenchCommand::Speed(args) => match &args.model {
             Some(model) => speed_codes::run(model, args),
             None => speed::run(args),

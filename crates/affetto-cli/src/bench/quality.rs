@@ -124,7 +124,11 @@ fn total(reports: &[FamilyReport]) -> Copying {
     Copying::new(takes, held_out)
 }
 
-fn read_reference(path: &Path) -> Result<Reference, Failure> {
+/// Reads the bands of real pieces.
+///
+/// # Errors
+/// A file that is missing or is none.
+pub fn read_reference(path: &Path) -> Result<Reference, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error}", path.display()));
     let text = match input::text(path) {
         Ok(text) => text,

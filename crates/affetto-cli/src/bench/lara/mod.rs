@@ -168,7 +168,7 @@ fn notes(args: &EmotionArgs, arms: &[Arm], requests: &Requests, real: Option<&Se
 }
 
 /// Refuses a folder that holds something, before anything is computed.
-fn check_out(out: Option<&Path>) -> Result<(), Failure> {
+pub fn check_out(out: Option<&Path>) -> Result<(), Failure> {
     let Some(out) = out else { return Ok(()) };
     let said = |why: &str| Failure::usage(format!("--out {}: {why}; name a new folder", out.display()));
     match std::fs::read_dir(out).map(Iterator::count) {
@@ -180,7 +180,7 @@ fn check_out(out: Option<&Path>) -> Result<(), Failure> {
 }
 
 /// Writes files into a folder, which is made where it is not there: all or none.
-fn write(out: &Path, files: Vec<(String, String)>) -> Result<(), Failure> {
+pub fn write(out: &Path, files: Vec<(String, String)>) -> Result<(), Failure> {
     std::fs::create_dir_all(out).map_err(|e| Failure::failed(format!("--out {}: {e}", out.display())))?;
     let pending = files.into_iter().map(|(name, text)| {
         let content = move |to: &mut dyn Sink| to.write_all(text.as_bytes());

@@ -1,0 +1,140 @@
+//! The directions to measure: found by name or file, each with what it is meant to move.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use affetto::Assets;
+use affetto::steering::{Directions, Site, Steer, SteerOptions, Strength};
+
+use super::measures::Measures;
+use crate::args::{BenchSteerArgs, SteerPart};
+use crate::failure::Failure;
+
+/// Directions of the part emotion where none are named.
+const FEELING: [&str; 2] = ["valence", "arousal"];
+
+/// A direction, and where it acts.
+pub struct Direction {
+    /// What tables call it: its name, with the site where one was asked for, or the file where names would clash.
+    pub label: String,
+    /// Where it acts, unless as the file says.
+    pub site: Option<Site>,
+    /// The file.
+    pub file: Arc<Directions>,
+}
+
+impl Direction {
+    /// The direction at a strength.
+    pub fn at(&self, strength: Strength) -> Steer {
+        Steer { directions: self.file.clone(), strength }
+    }
+
+    /// How it acts alone.
+    pub fn options(&self) -> SteerOptions {
+        SteerOptions { site: self.site, ..SteerOptions::default() }
+    }
+
+    /// The site it acts at.
+    pub fn acting_site(&self) -> Site {
+        self.site.unwrap_or(self.file.about.site)
+    }
+
+    /// The strength asked for, or else that which its file recommends.
+    pub fn strength(&self, args: &BenchSteerArgs) -> f32 {
+        args.strength.unwrap_or(self.file.about.recommended_strength)
+    }
+
+    /// What it is meant to move, among the names of `measures`; the first is the one that counts.
+    pub fn own(&self, args: &BenchSteerArgs, measures: &Measures) -> Result<Vec<usize>, Failure> {
+        let name = args.attribute.as_deref().unwrap_or(&self.file.about.name);
+        let own = measures.own(name);
+        if own.is_empty() {
+            return Err(Failure::usage(format!(
+                "{}: nothing here measures {name:?}; say with --attribute what it is meant to move: {}",
+                self.label,
+                measures.words().join(", ")
+            )));
+        }
+        Ok(own)
+    }
+}
+
+/// The directions that the arguments name, or all that are there.
+///
+/// # Errors
+/// A name that is not there, a file that is none, no direction at all.
+pub fn load(args: &BenchSteerArgs, assets: &Assets) -> Result<Vec<Direction>, Failure> {
+    let all: Vec<String> = match (args.named(), args.part()) {
+        ([], SteerPart::Emotion) => FEELING.map(str::to_owned).to_vec(),
+        ([], _) => known(args, assets),
+        (named, _) => named.to_vec(),
+    };
+    if all.is_empty() {
+        return Err(Failure::usage(
+            "no directions among the assets; name files with --directions, as `affetto steer fit` makes them",
+        ));
+    }
+    let mut found = all.iter().map(|text| one(text, args, assets)).collect::<Result<Vec<_>, _>>()?;
+    // Two files may hold directions of one name.
+    for i in 0..found.len() {
+        if found.iter().filter(|d| d.label == found[i].label).count() > 1 {
+            found[i].label = all[i].clone();
+        }
+    }
+    Ok(found)
+}
+
+/// `NAME` or `FILE`, with `@SITE` behind it or not.
+fn one(text: &str, args: &BenchSteerArgs, assets: &Assets) -> Result<Direction, Failure> {
+    let (name, site) = split(text);
+    // Directions under a research licence are not in the binary, but beside the judges.
+    let beside = research(args).into_iter().find(|(known, _)| known == name && !affetto::directions::is_file(name));
+    let file = match beside {
+        Some((_, path)) => Directions::open(path).map_err(|e| Failure::failed(e.to_string()))?,
+        None => affetto::directions::read(Some(assets), name)?,
+    };
+    let label = match site {
+        Some(site) => format!("{}@{}", file.about.name, site.name()),
+        None => file.about.name.clone(),
+    };
+    Ok(Direction { label, site, file: Arc::new(file) })
+}
+
+fn split(text: &str) -> (&str, Option<Site>) {
+    let parts = text.rsplit_once('@').map(|(name, site)| (name, Site::ALL.into_iter().find(|s| s.name() == site)));
+    match parts {
+        Some((name, Some(site))) => (name, Some(site)),
+        _ => (text, None),
+    }
+}
+
+/// Names of all directions that are there.
+fn known(args: &BenchSteerArgs, assets: &Assets) -> Vec<String> {
+    let mut names = affetto::directions::names(assets);
+    names.extend(research(args).into_iter().map(|(name, _)| name));
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Names and files of the directions in the folder of the judges.
+fn research(args: &BenchSteerArgs) -> Vec<(String, PathBuf)> {
+    let Ok(entries) = std::fs::read_dir(args.research.join("steering")) else { return Vec::new() };
+    let named = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?.strip_suffix(".safetensors")?.to_owned();
+        Some((name, path))
+    };
+    entries.flatten().filter_map(|entry| named(entry.path())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_stands_behind_the_name() {
+        assert_eq!(split("valence"), ("valence", None));
+        assert_eq!(split("a/b.safetensors@heads"), ("a/b.safetensors", Some(Site::Heads)));
+        assert_eq!(split("me@home.safetensors"), ("me@home.safetensors", None));
+    }
+}
