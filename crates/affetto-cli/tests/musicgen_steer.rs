@@ -2,11 +2,12 @@
 
 mod common;
 
-use affetto::steering::{Branch, Site, SteerOptions};
+use affetto::steering::{Branch, Directions, Site, SteerOptions};
 use affetto::{Continuation, Error, ModelOptions, Prompt, Studio};
 use common::Desk;
 use common::directions::{directions, steer};
 use common::musicgen::Kind;
+use serde_json::{Value, json};
 
 fn studio(desk: &Desk) -> Studio {
     Studio::open_model(desk.assets().to_str().unwrap(), &ModelOptions { threads: 1, ..ModelOptions::default() })
@@ -112,4 +113,73 @@ fn directions_of_another_model_or_site_are_refused() {
     let error = studio.generate(&prompt(1.0).steer(steer).steer_options(options)).err().unwrap();
     assert!(error.is_usage());
     assert!(refused(error).contains("no directions at the site `heads`; it has residual"));
+}
+
+/// Puts a file of directions into the folder the command runs in.
+fn put(desk: &Desk, made: &Directions, name: &str) {
+    std::fs::write(desk.path().join(name), made.to_bytes().unwrap()).unwrap();
+}
+
+#[test]
+fn the_command_steers_by_files() {
+    for kind in [Kind::Text, Kind::Melody] {
+        let desk = Desk::with_musicgen(kind);
+        let lm = studio(&desk).decoder().unwrap();
+        put(&desk, &directions(&lm, "bright", 1), "a.safetensors");
+        put(&desk, &directions(&lm, "dark", 2), "b.safetensors");
+        let make = |flags: &[&str]| {
+            let args = ["calm", "--duration", "3", "--seed", "5", "--force", "-o", "x.wav", "-o", "x.json"];
+            desk.ok(&[&desk.with_model(&args)[..], flags].concat());
+            (desk.read("x.wav"), desk.read("x.json"))
+        };
+        let plain = make(&[]);
+        assert!(make(&["--steer", "a.safetensors=0", "--steer", "b.safetensors=0:0 9:0"]) == plain);
+        let steered = make(&["--steer", "a.safetensors=0.8", "--steer", "b.safetensors=-0.5"]);
+        assert!(steered != plain);
+        assert!(make(&["--steer", "a.safetensors=0.8", "--steer", "b.safetensors=-0.5"]) == steered);
+        let take: Value = serde_json::from_slice(&steered.1).unwrap();
+        let told = |name: &str, strength: &str| json!({ "name": name, "strength": strength, "site": "residual" });
+        assert_eq!(take["steering"], json!([told("bright", "0.8"), told("dark", "-0.5")]));
+        // A span leaves what came before it; the codec hears a little ahead.
+        let span = make(&["--steer", "a.safetensors=span(0.8, 2, 3)"]);
+        assert!(span.0[..44 + 64_000 * 9 / 5] == plain.0[..44 + 64_000 * 9 / 5] && span.0 != plain.0);
+        // A stream is the file; several takes are what they are alone.
+        let flags =
+            ["--steer", "a.safetensors=ramp(0, 1, 2)", "--steer-site", "heads", "--steer-branch", "conditional"];
+        let file = make(&flags);
+        let args = ["calm", "--duration", "3", "--seed", "5", "-o", "-"];
+        let streamed = desk.run(&[&desk.with_model(&args)[..], &flags].concat());
+        assert!(streamed.status.success() && streamed.stdout == file.0);
+        let args = ["calm", "--duration", "3", "--seed", "5", "--count", "3", "-o", "y.wav"];
+        desk.ok(&[&desk.with_model(&args)[..], &flags].concat());
+        assert!(desk.files().iter().filter(|name| name.starts_with('y')).any(|name| desk.read(name) == file.0));
+    }
+}
+
+#[test]
+fn the_command_refuses_what_it_cannot_follow() {
+    let desk = Desk::with_musicgen(Kind::Text);
+    let other = Desk::with_musicgen(Kind::Stereo);
+    put(&desk, &directions(&studio(&other).decoder().unwrap(), "foreign", 1), "foreign.safetensors");
+    let mut narrow = directions(&studio(&desk).decoder().unwrap(), "narrow", 1);
+    narrow.sites.retain(|site, _| *site == Site::Residual);
+    put(&desk, &narrow, "narrow.safetensors");
+    let all = narrow.to_bytes().unwrap();
+    std::fs::write(desk.path().join("cut.safetensors"), &all[..all.len() / 2]).unwrap();
+    let refused = |code: i32, flags: &[&str]| {
+        let args = ["calm", "--duration", "1", "-o", "x.wav"];
+        desk.fails(code, &[&desk.with_model(&args)[..], flags].concat())
+    };
+    let message = refused(1, &["--steer", "foreign.safetensors=0.5"]);
+    assert!(message.contains("foreign: these directions were fitted on a random model"), "{message}");
+    assert!(message.contains("affetto steer fit"), "{message}");
+    // A strength of 0 is no excuse, and a stream is refused before its first byte.
+    refused(1, &["--steer", "foreign.safetensors=0"]);
+    let stream = desk.with_model(&["calm", "--duration", "1", "-o", "-", "--steer", "foreign.safetensors=0.5"]);
+    assert!(desk.fails(1, &stream).contains("these directions were fitted"));
+    let message = refused(2, &["--steer", "narrow.safetensors=0.5", "--steer-site", "attention"]);
+    assert!(message.contains("no directions at the site `attention`; it has residual"), "{message}");
+    assert!(refused(1, &["--steer", "cut.safetensors=0.5"]).contains("cut.safetensors"));
+    assert!(refused(2, &["--steer", "narrow.safetensors=9"]).contains("expected a number from -4 to 4"));
+    refused(2, &["--steer-site", "residual"]);
 }
