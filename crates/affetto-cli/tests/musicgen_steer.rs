@@ -71,7 +71,7 @@ fn a_span_changes_its_seconds_and_leaves_those_before() {
         assert!((75..90).contains(&first), "differs from frame {first} on");
         // A stream gives the same; so does a take beside others.
         let mut stream = studio.stream(&span).unwrap();
-        while let Some(piece) = stream.next() {
+        for piece in stream.by_ref() {
             piece.unwrap();
         }
         assert_eq!(stream.finish().unwrap().codes(), steered);
