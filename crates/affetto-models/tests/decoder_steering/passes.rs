@@ -1,6 +1,7 @@
-//! Whole passes under strengths by step.
+//! Whole passes under strengths by step; what probes read, and what they are fitted on.
 
-use affetto_models::decoder::{DecoderConfig, generate};
+use affetto_engine::DelayPattern;
+use affetto_models::decoder::{DecoderConfig, Pooled, Variant, generate};
 
 use super::*;
 
@@ -140,4 +141,47 @@ fn directions_that_do_not_fit_are_refused() {
 fn close(a: &[f32], b: &[f32]) {
     let off = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(a.len() == b.len() && off < 1e-4, "{off}");
+}
+
+#[test]
+fn pooled_activations_are_means_over_the_steps_that_generation_reads() {
+    let config = DecoderConfig { max_window: 400, ..tiny() };
+    let variant = Variant { max_prefix: 3, ..Variant::default() };
+    let weights = checkpoint(&tensors(&config, 40), "");
+    let lm = DecoderLm::load_variant(&weights, &config, variant, Precision::F32, "").unwrap();
+    let (rows, prefix) = (300, Numbers::new(41).vec(3 * 12, 1.0));
+    let codes = codes(rows);
+    let given = cross(&lm, 42);
+    // In one pass: as many steps as rows, the first of which reads nothing.
+    let delayed = DelayPattern::new(config.delays.clone()).unwrap().apply(&codes, &config.special()).unwrap();
+    assert_eq!(delayed[..3], config.special());
+    let (mut lane, mut scratch, mut heard) = (Lane::new(&lm), Scratch::default(), Vec::new());
+    lm.read_prefix(&mut [&mut lane], &prefix, 3, &mut scratch).unwrap();
+    lane.set_cross(Some(given.clone()));
+    let mut tap = |layer: usize, site: Site, rows: &[f32]| heard.push((layer, site, rows.to_vec()));
+    lm.forward_tapped(&mut [&mut lane], &delayed[..rows * 3], rows, Answers::None, &mut scratch, &mut tap).unwrap();
+    let pooled = lm.pooled(&codes, &prefix, Some(given.clone())).unwrap();
+    assert_eq!((pooled.steps, pooled.means.len(), pooled.powers.len()), (rows, 2 * 3 * 12, 2 * 4));
+    assert_eq!(heard.len(), 6);
+    for (layer, site, activations) in heard {
+        let means = &pooled.means[Pooled::place(&config, layer, site)];
+        for (i, mean) in means.iter().enumerate() {
+            let sum: f64 = activations.chunks_exact(12).map(|row| f64::from(row[i])).sum();
+            assert!((sum / rows as f64 - f64::from(*mean)).abs() < 1e-5, "{layer} {site:?} {i}");
+        }
+        let parts = site.parts(&config);
+        let powers = &pooled.powers[Pooled::power_place(&config, layer, site)];
+        assert_eq!(powers.len(), parts);
+        for (part, power) in powers.iter().enumerate() {
+            let width = 12 / parts;
+            let of_part = activations.chunks_exact(12).flat_map(|row| &row[part * width..(part + 1) * width]);
+            let sum: f64 = of_part.map(|&h| f64::from(h) * f64::from(h)).sum();
+            assert!((sum / (rows * width) as f64 - f64::from(*power)).abs() < 1e-4, "{layer} {site:?} {part}");
+        }
+    }
+    assert_ne!(lm.pooled(&codes, &[], Some(given)).unwrap(), pooled);
+    for wrong in [&codes[..4], &[], &[0; 401 * 3], &[9, 0, 0, 0, 0, 0]] {
+        assert!(lm.pooled(wrong, &[], None).is_err());
+    }
+    assert!(lm.pooled(&codes, &[0.0; 13], None).is_err());
 }
