@@ -123,6 +123,14 @@ fn both_layouts_give_the_same_codes_and_the_same_sound() {
         let found = codes(&ours, &golden);
         assert_eq!(found, codes(&theirs, &golden), "{name}");
         assert_eq!(found, want, "{name}: transformers' codes");
+        // Directions serve a model in any layout and precision.
+        let print = |folder: &ModelFolder, precision| {
+            MusicGen::load(folder.checkpoint(), &config(folder), precision).unwrap().lm().fingerprint()
+        };
+        let known = print(&ours, Precision::F32);
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8, Precision::Int4] {
+            assert_eq!(print(&theirs, precision), known, "{name} as {precision:?}");
+        }
 
         let file = Checkpoint::open(files().join("codec.safetensors")).unwrap();
         let numbers = |name: &str| file.stored(name).unwrap().to_f32();

@@ -185,3 +185,14 @@ fn pooled_activations_are_means_over_the_steps_that_generation_reads() {
     }
     assert!(lm.pooled(&codes, &[0.0; 13], None).is_err());
 }
+
+#[test]
+fn a_fingerprint_tells_weights_apart() {
+    let print = |seed| network(seed).fingerprint();
+    assert_eq!(print(43), print(43));
+    assert_ne!(print(43), print(44));
+    let wider = DecoderConfig { ffn_dim: 24, ..tiny() };
+    let weights = checkpoint(&tensors(&wider, 43), "");
+    assert_ne!(DecoderLm::load(&weights, &wider, Precision::F32, "").unwrap().fingerprint(), print(43));
+    assert!(print(43).len() == 16 && print(43).chars().all(|c| c.is_ascii_hexdigit()));
+}
