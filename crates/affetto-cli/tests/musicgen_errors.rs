@@ -85,7 +85,7 @@ fn takes_that_do_not_fit() {
         (stored("[[],[],[],[]]"), "no codes"),
         (stored("[[-1],[1],[1],[1]]"), "take.json"),
         (stored("[[1],[1],[1],[1]]").replace("32000", "16000"), "16000"),
-        (stored("[[1],[1],[1],[1]]").replace("musicgen", "affetto-score"), "t.json: has no notes"),
+        (stored("[[1],[1],[1],[1]]").replace("musicgen", "affetto-score"), "affetto-score"),
         ("{}".to_owned(), "take.json"),
         ("not json".to_owned(), "take.json"),
     ];

@@ -51,7 +51,7 @@ impl Continuation {
         }
         if path.extension().and_then(|e| e.to_str()).is_some_and(|e| e.eq_ignore_ascii_case("json")) {
             let stored = StoredTake::read(path)?;
-            if stored.family == Family::Score.name() {
+            if stored.family == Family::Score.name() && stored.has_notes() {
                 let score = stored.into_score();
                 let score = score.map_err(|reason| Error::Input { path: path.to_owned(), reason })?;
                 return Ok(Continuation::from_score(&name, score));

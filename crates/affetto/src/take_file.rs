@@ -116,6 +116,11 @@ impl StoredTake {
             .map_err(|e| bad(format!("not a take.json ({e}); give one that `-o take.json` wrote")))
     }
 
+    /// Whether it has notes.
+    pub fn has_notes(&self) -> bool {
+        self.notes.is_some()
+    }
+
     /// Its notes.
     ///
     /// # Errors

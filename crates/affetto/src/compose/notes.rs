@@ -1,5 +1,7 @@
 //! From rows to the notes of a take: as they are written, and as they are played.
 
+use std::collections::HashMap;
+
 use affetto_score::attributes::{WHOLE, key_of};
 use affetto_score::codec::{self, EncodedScore};
 use affetto_score::{Instrument, Key, KeyChange, Note, Score};
@@ -42,10 +44,12 @@ pub fn of_rows(
 
 /// Puts given notes before new ones, of which those go that strike a key the given ones still sound.
 fn lead_in(score: &mut Score, given: &[Note]) {
-    let first = score.notes.iter().map(|new| new.onset).min().unwrap_or(0);
-    let ringing: Vec<&Note> = given.iter().filter(|old| old.end() > first).collect();
-    let same = |old: &Note, new: &Note| (old.instrument, old.pitch) == (new.instrument, new.pitch);
-    score.notes.retain(|new| !ringing.iter().any(|old| same(old, new) && old.end() > new.onset));
+    let mut ends: HashMap<(Instrument, u8), u32> = HashMap::new();
+    for note in given {
+        let end = ends.entry((note.instrument, note.pitch)).or_default();
+        *end = (*end).max(note.end());
+    }
+    score.notes.retain(|new| ends.get(&(new.instrument, new.pitch)).is_none_or(|&end| end <= new.onset));
     score.notes.extend(given);
     score.sort();
 }

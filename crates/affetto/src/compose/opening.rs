@@ -2,7 +2,7 @@
 
 use affetto_control::MeterClass;
 use affetto_control::conditions::{CLOSING_FAR, MAX_INSTRUMENTS};
-use affetto_score::attributes::{WHOLE, density_of, key_scores};
+use affetto_score::attributes::{WHOLE, key_scores};
 use affetto_score::codec::{self, BAR, BarGrid, Frame, Row, TICKS_PER_STEP};
 use affetto_score::{Clock, Instrument, Key, Note, Score};
 
@@ -79,18 +79,22 @@ impl Opening {
             let known = frame.tempos.partition_point(|change| change.tick <= tick);
             frame.tempos[known.saturating_sub(1)].bpm
         };
+        let mut onsets: Vec<u32> = score.notes.iter().map(|note| note.onset).collect();
+        onsets.dedup();
+        let begun = |tick: u32| onsets.partition_point(|&onset| onset < tick);
         let bars = (0..=last).map(|bar| {
             let start = tick(bar);
-            let from = start.max(0) as u32;
+            let (from, to) = (start.max(0) as u32, tick(bar + 1) as u32);
             let bpm = tempo_at(from);
             // A pick-up's bar began before the music did.
             let before = (-start).max(0) as f64 * 60.0 / (bpm * 480.0);
+            let density = (begun(to) - begun(from)) as f64 / (clock.seconds(to) - clock.seconds(from));
             PlannedBar {
                 start_step: bar as u32 * bar_steps,
                 start_seconds: clock.seconds(from) - before,
                 tempo_bpm: bpm,
                 emotion: None,
-                density: Some(density_of(&score, from..tick(bar + 1) as u32) as f32).filter(|density| *density > 0.0),
+                density: Some(density as f32).filter(|density| *density > 0.0),
                 closing: CLOSING_FAR,
             }
         });
@@ -101,8 +105,6 @@ impl Opening {
             true => frame.tempos[0].bpm,
             false => (f64::from(end) / 480.0 * 60.0 / end_seconds * 100.0).round() / 100.0,
         };
-        let mut onsets: Vec<u32> = score.notes.iter().map(|note| note.onset).collect();
-        onsets.dedup();
         Ok(Opening {
             rows: encoded.rows,
             meter,

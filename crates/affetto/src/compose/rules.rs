@@ -210,3 +210,36 @@ fn pitches(current: Placed, before: Option<Placed>, allowed: &mut [bool]) {
         allowed.iter_mut().enumerate().for_each(|(t, ok)| *ok = playable(t as u16));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use affetto_score::codec::Frame;
+
+    use super::*;
+    use crate::compose::plan::PlannedBar;
+
+    #[test]
+    fn a_lone_wind_is_alone_until_others_may_join() {
+        let frame = Frame { tempos: Vec::new(), meters: Vec::new(), keys: Vec::new(), pickup: 0, title: None };
+        let bar =
+            PlannedBar { start_step: 0, start_seconds: 0.0, tempo_bpm: 90.0, emotion: None, density: None, closing: 0 };
+        let (given_bars, given_rows, lead_steps) = (0, 0, 0);
+        let plan = Plan { frame, bars: vec![bar], bar_steps: 96, end_step: 96, given_bars, given_rows, lead_steps };
+        let (flute, violin) = (Instrument(73), Instrument(40));
+        let mut rules = Rules::new(&plan, &[flute]);
+        let allowed = |rules: &Rules, advance: usize| {
+            let placed = Placed { bar: 0, row: [24, 0, 73, 60, 0, 10] };
+            let mut allowed = vec![true; 64];
+            rules.bars(placed, Some(placed), &mut allowed);
+            allowed[advance]
+        };
+        assert!(!allowed(&rules, 0), "two notes at once");
+        rules.let_play(vec![flute, violin]);
+        assert!(allowed(&rules, 0));
+        let mut players = vec![true; 129];
+        rules.instruments(Placed::default(), None, &mut players);
+        assert_eq!((0..129).filter(|&t| players[t]).collect::<Vec<_>>(), [40, 73]);
+        rules.let_play(vec![flute]);
+        assert!(!allowed(&rules, 0));
+    }
+}
