@@ -31,11 +31,22 @@ pub fn cholesky(a: &mut [f64], d: usize) {
 
 /// Solves L·Lᵀ·x = b in place, `factor` (d × d) from [`cholesky`].
 pub fn solve_factored(factor: &[f64], b: &mut [f64]) {
+    solve_lower(factor, b);
+    solve_upper(factor, b);
+}
+
+/// Solves L·x = b in place.
+pub fn solve_lower(factor: &[f64], b: &mut [f64]) {
     let d = b.len();
     for i in 0..d {
         let (known, rest) = b.split_at_mut(i);
         rest[0] = (rest[0] - dot(&factor[i * d..i * d + i], known)) / factor[i * d + i];
     }
+}
+
+/// Solves Lᵀ·x = b in place.
+pub fn solve_upper(factor: &[f64], b: &mut [f64]) {
+    let d = b.len();
     for i in (0..d).rev() {
         let (rest, known) = b.split_at_mut(i);
         known[0] /= factor[i * d + i];

@@ -31,8 +31,8 @@ pub fn run(args: &SteerFitArgs) -> Result<(), Failure> {
     };
     check_flags(args, family)?;
     whole::check_targets(&[&args.output], args.force)?;
-    let examples = Examples::find(args, family)?;
     let mut studio = open(args, family)?;
+    let examples = Examples::find(args, family)?;
     let lm = studio.decoder()?;
     let failed = |e: affetto_train::error::TrainError| Failure::failed(e.to_string());
     let mut spool = Spool::new(Shape::of(lm.config()), examples.kind.clone(), scratch(args)).map_err(failed)?;

@@ -4,11 +4,15 @@
 //! A regression with a Laplace kernel is fitted on some hundred examples; the gradients of its answer at them, G `[n, d]`,
 //! say which directions matter: M = GᵀG / n. The kernel then measures distances by M, which are those of the rows of X·Gᵀ,
 //! and all is done once more. M's top eigenvector is found by powers of GᵀG.
+//!
+//! At first the kernel measures plain distances, or those in which the activations vary alike in all directions: what
+//! tells music apart may be small beside what varies most. The held-out score chooses.
 
-use affetto_judge::linear::{cholesky, cholesky_solve, dot};
+use affetto_judge::linear::{cholesky, cholesky_solve, dot, solve_lower, solve_upper};
 use affetto_judge::stats;
 
-use super::gram::Targets;
+use super::gram::{Moments, Targets};
+use super::ridge::penalised;
 use super::rows::Rows;
 use crate::error::TrainError;
 
@@ -18,6 +22,8 @@ const EXAMPLES: usize = 600;
 const ROUNDS: usize = 2;
 /// What is added to the kernel's diagonal, whose own is 1.
 const PENALTY: f64 = 0.3;
+/// What is added to the covariance before directions are brought to one level, in units of the mean variance.
+const SHRINKAGE: f64 = 0.1;
 /// Steps of the power method.
 const POWERS: usize = 60;
 
@@ -50,11 +56,18 @@ impl Sample {
         Ok(sample)
     }
 
-    /// The direction found on the examples outside a fold (all where there is no such fold).
-    pub fn direction(&self, without: usize) -> Vec<f64> {
+    /// The direction found on the examples outside a fold (all where there is no such fold), whose moments these are. With
+    /// `level`, distances begin as those in which all directions vary alike.
+    pub fn direction(&self, without: usize, moments: &Moments, level: bool) -> Vec<f64> {
         let d = self.width;
         let inside: Vec<usize> = (0..self.labels.len()).filter(|&i| self.fold_of[i] != without).collect();
-        let x: Vec<f64> = inside.iter().flat_map(|&i| &self.rows[i * d..(i + 1) * d]).copied().collect();
+        let mut x: Vec<f64> = inside.iter().flat_map(|&i| &self.rows[i * d..(i + 1) * d]).copied().collect();
+        let factor = level.then(|| {
+            let mut factor = penalised(moments, SHRINKAGE);
+            cholesky(&mut factor, d);
+            x.chunks_exact_mut(d).for_each(|row| solve_lower(&factor, row));
+            factor
+        });
         let mean = inside.iter().map(|&i| self.labels[i]).sum::<f64>() / inside.len().max(1) as f64;
         let y: Vec<f64> = inside.iter().map(|&i| self.labels[i] - mean).collect();
         let mut gradients = gradients(&x, &y, d);
@@ -64,6 +77,9 @@ impl Sample {
             let turned = products(&x, &back, d);
             let turned_gradients = self::gradients(&turned, &y, back.len() / d);
             gradients = combine(&turned_gradients, &back, d);
+        }
+        if let Some(factor) = factor {
+            gradients.chunks_exact_mut(d).for_each(|gradient| solve_upper(&factor, gradient));
         }
         top(&gradients, d)
     }

@@ -51,7 +51,10 @@ impl Comparison {
                     .filter(|(place, _)| place.site == site)
                     .map(|(p, probes)| (*p, &probes[at]))
                     .collect();
-                let Some((place, best)) = here.iter().max_by(|a, b| a.1.score.total_cmp(&b.1.score)) else { continue };
+                let Some((place, best)) = here.iter().copied().reduce(|a, b| if b.1.score > a.1.score { b } else { a })
+                else {
+                    continue;
+                };
                 let mean = stats::mean(&best.folds);
                 let squares: f64 = best.folds.iter().map(|x| (x - mean) * (x - mean)).sum();
                 let fold_sd = (squares / best.folds.len().saturating_sub(1).max(1) as f64).sqrt();
@@ -78,16 +81,21 @@ impl Comparison {
 
     /// The row with the best score.
     pub fn best(&self) -> Option<&Row> {
-        self.rows.iter().max_by(|a, b| a.score.total_cmp(&b.score))
+        first_best(self.rows.iter())
     }
 
     /// The best row of a method, at any site.
     pub fn best_of(&self, method: Method) -> Option<&Row> {
-        self.rows.iter().filter(|row| row.method == method).max_by(|a, b| a.score.total_cmp(&b.score))
+        first_best(self.rows.iter().filter(|row| row.method == method))
     }
 
     /// The row of a method and site.
     pub fn row(&self, method: Method, site: Site) -> Option<&Row> {
         self.rows.iter().find(|row| row.method == method && row.site == site)
     }
+}
+
+/// The best row, the first of equals.
+fn first_best<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<&'a Row> {
+    rows.reduce(|best, other| if other.score > best.score { other } else { best })
 }

@@ -12,7 +12,7 @@ use super::rows::Rows;
 use crate::error::TrainError;
 
 /// Penalties to choose from, in units of the activations' mean variance (a quarter of ridge's: so is the curvature).
-pub(super) const PENALTIES: [f64; 4] = [1e-3, 1e-2, 0.1, 1.0];
+pub(super) const PENALTIES: [f64; 4] = [1.0, 0.1, 1e-2, 1e-3];
 /// Passes over the rows.
 const PASSES: usize = 40;
 

@@ -80,7 +80,8 @@ pub(super) fn probes(
     let score = |c: &Candidate| scores::score(kind, &c.answers, targets.labels).unwrap_or(scores::chance(kind));
     let best = |method: Method| {
         let own = candidates.iter().filter(|c| c.method == method).map(|c| (score(c), c));
-        own.max_by(|a, b| a.0.total_cmp(&b.0))
+        // The first of equals.
+        own.reduce(|best, other| if other.0 > best.0 { other } else { best })
     };
     let last = &moments[targets.folds];
     let probe = |(score, candidate): (f64, &Candidate)| {
@@ -121,7 +122,8 @@ fn vectors(
         Method::Means => vec![moments.iter().map(|m| m.ends.clone()).collect()],
         Method::Agop => {
             let sample = Sample::take(rows, targets)?;
-            vec![(0..=targets.folds).map(|without| sample.direction(without)).collect()]
+            let each = |level| moments.iter().enumerate().map(|(set, m)| sample.direction(set, m, level)).collect();
+            [false, true].into_iter().map(each).collect()
         }
     })
 }
