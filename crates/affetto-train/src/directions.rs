@@ -55,7 +55,7 @@ pub fn train_directions(
     run: &DirectionsRun,
     lm: &DecoderLm,
     model: &str,
-    progress: &mut dyn FnMut(&str, f32),
+    progress: &mut dyn FnMut(&'static str, f32),
 ) -> Result<Vec<Shipped>, TrainError> {
     let config = DirectionsConfig::read(&run.config)?;
     let chosen: Vec<&Recipe> =
@@ -80,7 +80,7 @@ pub fn train_directions(
     }
     let mut shipped = Vec::new();
     for (i, recipe) in chosen.iter().enumerate() {
-        progress(&recipe.name, i as f32 / chosen.len() as f32);
+        progress("fitting", i as f32 / chosen.len() as f32);
         let origin = origin(recipe, &config, lm, model, &plain);
         let one = |heard: &[Heard]| one(recipe, heard, &config, &origin, lm, run.threads);
         let directions = match recipe.keyed {
