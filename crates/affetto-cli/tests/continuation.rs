@@ -7,6 +7,7 @@ use affetto::steering::Freed;
 use affetto_score::{Instrument, MeterChange, Note, Score, TempoChange, midi};
 use common::Desk;
 use common::directions::directions;
+use common::musicgen::Kind;
 
 /// Three bars, off the grid here and there, with the velocities of a person.
 fn piece() -> Score {
@@ -166,4 +167,9 @@ fn what_cannot_be_gone_on_from_is_named() {
     line(2, &["a.wav"], &["--continue", "a.wav", "--model"]);
     line(2, &["piece.mid", "--duration", "8"], &["duration", "piece.mid", "7.9 s", "11"]);
     line(2, &["piece.mid", "--meter", "3/4"], &["meter", "piece.mid", "4/4"]);
+    let musicgen = Desk::with_musicgen(Kind::Text);
+    write(&musicgen, "piece.mid", &piece());
+    let args = ["x", "--duration", "20", "-o", "a.wav", "--continue", "piece.mid"];
+    let line = musicgen.fails(2, &musicgen.with_model(&args));
+    assert!(line.contains("--continue") && line.contains("leave out --model"), "{line}");
 }

@@ -10,8 +10,11 @@ use common::Desk;
 use common::directions::directions;
 use serde_json::Value;
 
+/// What makes other directions of those by formula.
+type Change<'a> = &'a dyn Fn(&mut Directions);
+
 /// A desk whose models come with the direction `bright`, and what else `change` makes of it under other names.
-fn desk(others: &[(&str, &dyn Fn(&mut Directions))]) -> Desk {
+fn desk(others: &[(&str, Change)]) -> Desk {
     let desk = Desk::new();
     for shipped in ["steering", "research/steering"] {
         // Not there where none ship.

@@ -243,6 +243,23 @@ mod tests {
     }
 
     #[test]
+    fn no_file_makes_it_panic() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/midi");
+        let mut read = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let whole = std::fs::read(entry.unwrap().path()).unwrap();
+            for i in 0..300usize.min(whole.len() * 8) {
+                let mut bytes = whole.clone();
+                let at = i * 7919 % bytes.len();
+                bytes[at] ^= 1 << (i % 8);
+                let Ok(score) = affetto_score::midi::read(&bytes) else { continue };
+                read += usize::from(Opening::of(&score).is_ok());
+            }
+        }
+        assert!(read > 100, "{read} were read");
+    }
+
+    #[test]
     fn tempos_that_change_have_a_mean() {
         let mut score = piece((0..8).map(|i| note(i * 480, 60, 0)).collect(), (4, 4));
         score.tempos.push(TempoChange { tick: 1920, bpm: 60.0 });
