@@ -180,6 +180,7 @@ fn the_list_shows_what_is_at_hand() {
     let keyed = |made: &mut Directions| {
         made.about.licence = "CC BY-NC-SA 4.0".into();
         made.about.site = Site::Heads;
+        made.tonics = vec![std::mem::take(&mut made.sites); 12];
     };
     let desk = desk(&[("feels", &keyed)]);
     let text = desk.ok(&["steer", "list"]);
@@ -192,9 +193,13 @@ fn the_list_shows_what_is_at_hand() {
     let names: Vec<&str> =
         listed["directions"].as_array().unwrap().iter().map(|d| d["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["bright", "feels", "bright"]);
+    let feels = &listed["directions"][1];
+    assert_eq!((&feels["by_tonic"], feels["sites"].as_array().unwrap().len()), (&true.into(), 3));
     let mine = &listed["directions"][2];
     assert_eq!((&mine["file"], &mine["recommended_strength"]), (&"mine.safetensors".into(), &0.5.into()));
     assert_eq!((&mine["best_layer"], &mine["licence"]), (&1.into(), &"CC0-1.0".into()));
+    let told = desk.json(&["generate", "x", "--duration", "2", "--steer", "feels=1", "-o", "a.mid"]);
+    assert_eq!(told["steering"][0]["site"], "heads");
     let line = desk.fails(1, &["steer", "list", "none.safetensors"]);
     assert!(line.contains("none.safetensors"), "{line}");
     assert!(Desk::new().ok(&["steer", "list", "--assets", "."]).contains("no directions"));

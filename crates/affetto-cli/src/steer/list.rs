@@ -19,6 +19,8 @@ struct Row {
     site: Site,
     /// Every site it can steer at.
     sites: Vec<Site>,
+    /// Whether it has a set of directions for each tonic.
+    by_tonic: bool,
     /// The layer whose probe scored best there, from 1.
     best_layer: Option<usize>,
     /// Its held-out score: R² of numbers, AUC of classes.
@@ -71,7 +73,8 @@ fn row(found: &Directions, file: Option<String>) -> Row {
         file,
         attribute: about.attribute.clone(),
         site: about.site,
-        sites: found.sites.keys().copied().collect(),
+        sites: found.by_site(Some(0)).into_iter().flat_map(|sites| sites.keys().copied()).collect(),
+        by_tonic: !found.tonics.is_empty(),
         best_layer: best.map(|(layer, _)| layer + 1),
         score: best.map(|(_, score)| score),
         score_kind: if about.labels == affetto::steering::LabelKind::Numbers { "R2" } else { "AUC" },
