@@ -81,7 +81,7 @@ fn differences(first: &Line, second: &Line) -> Vec<Difference> {
         .map(|(i, (curve, _))| {
             let (a, b) = (readings(first, i), readings(second, i));
             // Both sides draw the same seeds; the strengths are put before each seed's readings.
-            let [slope, spearman] = difference(&[a], &[b], |seeds| numbers(seeds));
+            let [slope, spearman] = difference(&[a], &[b], numbers);
             let (direction, less) = (first.direction.clone(), second.direction.clone());
             Difference { direction, less, measure: curve.measure.clone(), slope, spearman }
         })
@@ -121,7 +121,7 @@ mod tests {
         let seeds = |gain: f64| -> Vec<Seed> {
             (0..6).map(|s| [-1.0, 0.0, 1.0].map(|x| (x, gain * x + f64::from(s))).to_vec()).collect()
         };
-        let [slope, spearman] = difference(&[seeds(2.0)], &[seeds(0.5)], |s| numbers(s));
+        let [slope, spearman] = difference(&[seeds(2.0)], &[seeds(0.5)], numbers);
         assert!((slope.value - 1.5).abs() < 1e-9 && slope.is_clear() && spearman.value.abs() < 1e-9, "{slope:?}");
     }
 }

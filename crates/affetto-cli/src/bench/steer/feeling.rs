@@ -131,9 +131,9 @@ fn report(maker: &Maker<'_>, pair: [&Direction; 2], heard: &[[Vec<Heard>; 2]], q
             let table = |arm: usize| vec![heard[arm][judge].clone()];
             let less = match arm == CONDITION {
                 true => Vec::new(),
-                false => difference(&table(arm), &table(CONDITION), |x| agreement::measures(x)).to_vec(),
+                false => difference(&table(arm), &table(CONDITION), agreement::measures).to_vec(),
             };
-            let values = estimate(&table(arm), |x| agreement::measures(x)).to_vec();
+            let values = estimate(&table(arm), agreement::measures).to_vec();
             lines.push(Line { arm: arm_name, judge: name, values, less_condition: less });
         }
     }

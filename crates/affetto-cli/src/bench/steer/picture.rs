@@ -67,7 +67,7 @@ pub fn curves(line: &Line, bands: &[Band]) -> String {
             marks: marks.clone(),
         });
     }
-    let title = format!("{}, steered at {} (recommended {:.2}, dotted)", line.direction, line.site, line.recommended);
+    let title = format!("{}, steered at {} (recommended {:.2}, dashed)", line.direction, line.site, line.recommended);
     page(&title, &panels)
 }
 
