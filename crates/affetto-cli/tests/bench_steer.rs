@@ -2,6 +2,7 @@
 
 mod common;
 
+use affetto::steering::Freed;
 use affetto::{Assets, Studio};
 use common::Desk;
 use common::directions::directions;
@@ -12,7 +13,9 @@ fn desk() -> Desk {
     let assets = Assets::open(desk.assets()).unwrap();
     let lm = Studio::with_assets(assets, 1).unwrap().decoder().unwrap();
     for (seed, name) in ["density", "register"].into_iter().enumerate() {
-        let bytes = directions(&lm, name, seed).to_bytes().unwrap();
+        let mut found = directions(&lm, name, seed);
+        found.about.frees = vec![Freed::Density];
+        let bytes = found.to_bytes().unwrap();
         std::fs::write(desk.path().join(format!("{name}.safetensors")), bytes).unwrap();
     }
     desk
@@ -44,6 +47,8 @@ fn a_sweep_is_measured_drawn_and_the_same_again() {
     let table = desk.ok(&args(&research, &more[..6]));
     assert!(table.contains("density") && table.contains("SPEARMAN") && table.contains("SOUND FROM"), "{table}");
     assert_eq!(desk.ok(&args(&research, &more[..6])), table);
+    let freed = desk.json(&args(&research, &[&more[..6], &["--freed-zero"]].concat()));
+    assert_ne!(freed["directions"][0]["takes"][1], found["unsteered"], "the density gave way");
 }
 
 #[test]

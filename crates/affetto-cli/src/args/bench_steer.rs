@@ -65,6 +65,9 @@ pub struct BenchSteerArgs {
     /// What strengths are counted in
     #[arg(long, value_enum, default_value_t = SteerScale::Absolute)]
     pub scale: SteerScale,
+    /// At strength 0, too, let the conditions give way that a direction frees, so that a curve shows the push alone
+    #[arg(long)]
+    pub freed_zero: bool,
     /// Strength for fusion, span and emotion [default: what each direction's file recommends]
     #[arg(long, value_name = "STRENGTH", allow_hyphen_values = true)]
     pub strength: Option<f32>,

@@ -12,6 +12,9 @@ use crate::progress::Progress;
 /// Neither pleasant nor unpleasant, neither calm nor excited.
 pub const NEUTRAL: Emotion = Emotion { valence: 0.0, arousal: 0.0 };
 
+/// Not 0, so that conditions give way, but nothing that could be heard.
+const ALMOST_ZERO: f32 = 1e-6;
+
 /// Makes takes, and tells how many are done.
 pub struct Maker<'a> {
     /// The flags.
@@ -84,7 +87,8 @@ impl<'a> Maker<'a> {
             .collect()
     }
 
-    /// Takes at each strength; at 0 the first of `unsteered`, which no direction acts in.
+    /// Takes at each strength; at 0 the first of `unsteered`, which no direction acts in, unless freed conditions shall
+    /// give way there as well.
     ///
     /// # Errors
     /// As [`Maker::measured`].
@@ -96,14 +100,20 @@ impl<'a> Maker<'a> {
         listening: Listening,
     ) -> Result<Vec<Vec<Measured>>, Failure> {
         let seeds = usize::from(self.args.seeds);
-        let at = |&strength: &f64| match strength == 0.0 {
+        let at = |&strength: &f64| match strength == 0.0 && !self.frees_at_zero(direction) {
             true => Ok(unsteered.iter().take(seeds).cloned().collect()),
             false => {
-                let steer = direction.at(Strength::Constant(strength as f32));
+                let strength = if strength == 0.0 { ALMOST_ZERO } else { strength as f32 };
+                let steer = direction.at(Strength::Constant(strength));
                 self.measured(seeds, &[steer], direction.options(), listening)
             }
         };
         strengths.iter().map(at).collect()
+    }
+
+    /// Whether takes at strength 0 are made anew, with the conditions that give way for this direction.
+    pub fn frees_at_zero(&self, direction: &Direction) -> bool {
+        self.args.freed_zero && !direction.file.about.frees.is_empty()
     }
 
     /// All is made.

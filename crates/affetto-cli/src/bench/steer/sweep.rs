@@ -139,7 +139,9 @@ pub fn run(
     directions.iter().try_for_each(|d| d.own(args, maker.measures).map(drop))?;
     let unsteered = args.unsteered.max(args.seeds);
     maker.expect(usize::from(unsteered));
-    maker.expect(directions.len() * usize::from(args.steps - 1) * usize::from(args.seeds));
+    let rows = |d: &Direction| usize::from(args.steps) - usize::from(!maker.frees_at_zero(d));
+    let rows: usize = directions.iter().map(rows).sum();
+    maker.expect(rows * usize::from(args.seeds));
     let unsteered = maker.measured(usize::from(unsteered), &[], Default::default(), Listening::Everything)?;
     let ground = Ground { unsteered: &unsteered, bands };
     let lines = directions.iter().map(|d| sweep(maker, d, &ground)).collect::<Result<Vec<_>, _>>()?;
@@ -155,7 +157,7 @@ pub fn report(args: &BenchSteerArgs, lines: &[Line], unsteered: &[Measured], ban
     Done {
         json: serde_json::json!({
             "part": "sweep", "model": model, "words": args.words, "seconds": args.seconds, "seeds": args.seeds,
-            "judges_fitted_on": args.judges.name(), "goal_spearman": GOAL_SPEARMAN, "metrics": METRICS, "bands": bands,
+            "freed_zero": args.freed_zero, "judges_fitted_on": args.judges.name(), "goal_spearman": GOAL_SPEARMAN, "metrics": METRICS, "bands": bands,
             "directions": lines, "unsteered": unsteered,
         }),
         text: text(args, lines, unsteered, bands, model),
@@ -176,12 +178,11 @@ fn text(args: &BenchSteerArgs, lines: &[Line], unsteered: &[Measured], bands: &[
     rows.push(heading.chain(ends).collect::<Vec<String>>());
     for line in lines {
         for (i, curve) in line.own.iter().enumerate() {
-            let goal = match (i, curve.spearman.value >= GOAL_SPEARMAN) {
+            let goal = match curve.spearman.value >= GOAL_SPEARMAN {
                 // Ranks rise in what hardly moves as well.
-                (0, true) if !curve.slope.is_clear() => format!("≥ {GOAL_SPEARMAN}: PASS, slope may be 0"),
-                (0, true) => format!("≥ {GOAL_SPEARMAN}: PASS"),
-                (0, false) => format!("≥ {GOAL_SPEARMAN}: miss"),
-                _ => "–".into(),
+                true if !curve.slope.is_clear() => format!("≥ {GOAL_SPEARMAN}: PASS, slope may be 0"),
+                true => format!("≥ {GOAL_SPEARMAN}: PASS"),
+                false => format!("≥ {GOAL_SPEARMAN}: miss"),
             };
             let name = if i == 0 { line.direction.clone() } else { String::new() };
             let means = curve.means.iter().map(|m| number(m.value));
@@ -207,6 +208,10 @@ fn text(args: &BenchSteerArgs, lines: &[Line], unsteered: &[Measured], bands: &[
     ];
     let mut quality = vec![heading.map(str::to_owned).to_vec()];
     quality.extend(lines.iter().map(quality_row));
+    let freed = match args.freed_zero {
+        true => "; at strength 0 the conditions that a direction frees give way as they do elsewhere",
+        false => "",
+    };
     let shown: Vec<String> = super::curve::medians(unsteered)
         .iter()
         .zip(bands)
@@ -219,7 +224,7 @@ fn text(args: &BenchSteerArgs, lines: &[Line], unsteered: &[Measured], bands: &[
          the lowest 5th percentile to the highest 95th; their stretches are 30 s long. ELSE MOVES: mean size over all \
          measures but its own at the recommended strength, both ways, and the {NAMED} that move most (up / down)\n\
          without steering, with the bands: {}\n\
-         {model}, {:?}, neutral feeling, judges fitted on the {} part\n",
+         {model}, {:?}, neutral feeling, judges fitted on the {} part{freed}\n",
         output::table(&rows),
         args.seeds,
         args.seconds,
