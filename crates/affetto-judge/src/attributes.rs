@@ -5,7 +5,8 @@
 
 mod articulation;
 
-use affetto_score::{Instrument, Score};
+use affetto_score::attributes::{WHOLE, key_scores};
+use affetto_score::{Instrument, Key, Mode, Note, Score};
 
 use crate::features::{self, TimedNote, Timeline};
 
@@ -49,7 +50,7 @@ pub const ATTRIBUTES: [Attribute; 14] = [
     },
     Attribute {
         name: "mode",
-        about: "Correlation of the notes held with the best-fitting major key less that with the best minor key.",
+        about: "How much better the notes fit major than minor on the tonic the piece states; without one, on any tonics.",
         of: Kind::Mode,
     },
     Attribute {
@@ -108,9 +109,23 @@ pub fn measure_all(score: &Score, start: f64, end: f64) -> Vec<f64> {
     ATTRIBUTES.iter().map(|attribute| span.measure(attribute)).collect()
 }
 
+/// Fit of the notes that start in a span to the major key on the tonic stated there, less that to its minor key: notes of a
+/// minor key fit its relative major nearly as well, so a free search for the best key says little of mode.
+fn mode_on_tonic(score: &Score, start: f64, end: f64) -> Option<f64> {
+    let stated = score.keys.partition_point(|change| score.seconds_at(change.tick) <= start).checked_sub(1)?;
+    let tonic = score.keys[stated].key.tonic;
+    let inside = |n: &&Note| (start..end).contains(&score.seconds_at(n.onset));
+    let part = Score { notes: score.notes.iter().filter(inside).copied().collect(), ..Score::default() };
+    let fits = key_scores(&part, WHOLE)?;
+    let fit = |mode| fits[Key { tonic, mode }.index()];
+    Some(fit(Mode::Major) - fit(Mode::Minor))
+}
+
 /// The notes of a span in seconds.
 struct Span {
     start: f64,
+    /// Fit to major less fit to minor on the stated tonic, where there is one.
+    mode_on_tonic: Option<f64>,
     end: f64,
     /// By onset.
     notes: Vec<(TimedNote, Instrument)>,
@@ -130,7 +145,7 @@ impl Span {
             true => end,
             false => notes.iter().map(|(n, _)| n.end).fold(start, f64::max),
         };
-        Span { start, end, notes }
+        Span { start, mode_on_tonic: mode_on_tonic(score, start, end), end, notes }
     }
 
     fn measure(&self, attribute: &Attribute) -> f64 {
@@ -145,6 +160,7 @@ impl Span {
                 0 => 60.0,
                 count => pitched().map(|(n, _)| f64::from(n.pitch)).sum::<f64>() / count as f64,
             },
+            Kind::Mode if self.mode_on_tonic.is_some() => self.mode_on_tonic.unwrap_or_default(),
             Kind::Mode => {
                 let timeline = Timeline::from_notes(self.notes.iter().map(|(n, _)| *n).collect());
                 features::mode(&timeline, self.start, self.end)

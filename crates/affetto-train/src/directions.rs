@@ -13,7 +13,7 @@ use affetto_score::Instrument;
 
 pub use recipe::{DirectionsConfig, Label, Recipe};
 
-use self::windows::Heard;
+use self::windows::{Heard, Keys};
 use crate::corpora::{Split, cache};
 use crate::error::TrainError;
 use crate::probes::{FitOptions, Origin, Shape, Spool, fit};
@@ -70,23 +70,23 @@ pub fn train_directions(
     }
     let source = source(run, config.seed)?;
     let plain = match chosen.iter().any(|r| !r.keyed) {
-        true => windows::hear(&source, lm, config.windows, None, &mut |share| progress("windows", share))?,
+        true => windows::hear(&source, lm, config.windows, Keys::AsDrawn, &mut |share| progress("windows", share))?,
         false => Vec::new(),
     };
-    let mut keyed = Vec::new();
-    for tonic in (0..TONICS as u8).filter(|_| chosen.iter().any(|r| r.keyed)) {
-        let of = |share: f32| (f32::from(tonic) + share) / TONICS as f32;
-        keyed.push(windows::hear(&source, lm, config.keyed_windows, Some(tonic), &mut |s| progress("keys", of(s)))?);
-    }
     let mut shipped = Vec::new();
     for (i, recipe) in chosen.iter().enumerate() {
         progress("fitting", i as f32 / chosen.len() as f32);
         let origin = origin(recipe, &config, lm, model, &plain);
-        let one = |heard: &[Heard]| one(recipe, heard, &config, &origin, lm, run.threads);
         let directions = match recipe.keyed {
-            false => one(&plain)?,
+            false => one(recipe, &plain, &config, &origin, lm, run.threads)?,
             true => {
-                let sets = keyed.iter().map(|heard| one(heard)).collect::<Result<Vec<_>, _>>()?;
+                let mut sets = Vec::new();
+                for tonic in 0..TONICS as u8 {
+                    let keys = Keys::On { tonic, relatives: recipe.relatives };
+                    let mut told = |share: f32| progress("keys", (f32::from(tonic) + share) / TONICS as f32);
+                    let heard = windows::hear(&source, lm, config.keyed_windows, keys, &mut told)?;
+                    sets.push(one(recipe, &heard, &config, &origin, lm, run.threads)?);
+                }
                 every_tonic(sets, config.site)
             }
         };
@@ -159,7 +159,11 @@ fn recommended(mut directions: Directions, recipe: &Recipe) -> Directions {
 /// What the file says of itself.
 fn origin(recipe: &Recipe, config: &DirectionsConfig, lm: &DecoderLm, model: &str, heard: &[Heard]) -> Origin {
     let windows = if recipe.keyed { config.keyed_windows } else { config.windows };
-    let keys = if recipe.keyed { ", each in all twelve keys" } else { "" };
+    let keys = match (recipe.keyed, recipe.relatives) {
+        (false, _) => "",
+        (true, false) => ", each on all twelve tonics",
+        (true, true) => ", each on all twelve tonics and their relatives",
+    };
     Origin {
         name: recipe.name.clone(),
         attribute: recipe.label.about(),

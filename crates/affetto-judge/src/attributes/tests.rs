@@ -40,6 +40,18 @@ fn register_and_mode_rise_with_pitch_and_with_major() {
 }
 
 #[test]
+fn mode_is_read_on_the_tonic_that_is_stated() {
+    // The notes of E flat major on C: minor there, whatever other key they fit.
+    let mut score = line(&[63, 67, 70, 63, 67, 70, 60, 63, 68, 70, 63, 67], 480, 0);
+    let free = of("mode", &score, (0.0, 6.0));
+    score.keys = vec![affetto_score::KeyChange { tick: 0, key: Key { tonic: 0, mode: Mode::Major } }];
+    let on_c = of("mode", &score, (0.0, 6.0));
+    score.keys[0].key.tonic = 3;
+    let on_e_flat = of("mode", &score, (0.0, 6.0));
+    assert!(free > 0.0 && on_c < -0.2 && on_e_flat > 0.2, "{free} {on_c} {on_e_flat}");
+}
+
+#[test]
 fn articulation_is_the_part_of_the_gap_that_sounds() {
     let at = |length| of("articulation", &line(&[60, 62, 64, 65], length, 0), (0.0, 4.0));
     assert!((at(120) - 0.25).abs() < 1e-12 && (at(480) - 1.0).abs() < 1e-12 && (at(960) - 1.0).abs() < 1e-12);

@@ -43,6 +43,10 @@ pub struct Recipe {
     /// Whether there is a set for each tonic.
     #[serde(default)]
     pub keyed: bool,
+    /// Whether a keyed direction's windows are read in relative keys too, so that what it moves is heard whatever key is
+    /// heard; without, it moves what is major or minor on the tonic.
+    #[serde(default)]
+    pub relatives: bool,
     /// What of the model's conditions gives way.
     #[serde(default)]
     pub frees: Vec<Freed>,
@@ -50,6 +54,10 @@ pub struct Recipe {
     #[serde(default)]
     pub recommended_strength: Option<f32>,
 }
+
+/// The attribute whose logarithm is regressed, and the onsets a second below which all count as the same.
+const DENSITY: &str = "density";
+const LEAST_DENSITY: f64 = 0.25;
 
 /// What is regressed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -123,7 +131,9 @@ impl Label {
             Label::Mode => drawn.window.key.map(|key| class(key.mode == Mode::Major)),
             Label::Attribute(name) => {
                 let end = drawn.score.seconds_at(drawn.score.end());
-                attributes::measure(name, &drawn.score, 0.0, end)
+                let value = attributes::measure(name, &drawn.score, 0.0, end)?;
+                // Twice as many onsets a second are as far from once as four times are from twice.
+                Some(if name == DENSITY { value.max(LEAST_DENSITY).ln() } else { value })
             }
             Label::Style(corpus) => Some(class(drawn.corpus == *corpus)),
         }
@@ -154,6 +164,9 @@ impl DirectionsConfig {
         let plain = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         if let Some(odd) = config.directions.iter().find(|r| !plain(&r.name)) {
             return Err(wrong(format!("name {:?}, expected letters, digits and -", odd.name)));
+        }
+        if let Some(odd) = config.directions.iter().find(|r| r.relatives && !r.keyed) {
+            return Err(wrong(format!("relatives of {:?}, which is not keyed", odd.name)));
         }
         if let Some(none) =
             config.directions.iter().find(|r| r.recommended_strength.is_some_and(|s| !(s > 0.0 && s <= 1.0)))

@@ -1,6 +1,7 @@
 //! Training windows, read by the model.
 
 use affetto_models::decoder::{DecoderLm, Pooled};
+use affetto_score::Mode;
 use affetto_score::codec::{DRUM_PITCH_OFFSET, PITCH, Row};
 
 use crate::corpora::Piece;
@@ -20,13 +21,27 @@ pub struct Heard {
     pub pooled: Pooled,
 }
 
-/// Draws windows and reads them without conditions; moved to a tonic, where one is given, and then only those whose key is
-/// known. `progress` hears the share done.
+/// In which keys windows are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// As they were drawn.
+    AsDrawn,
+    /// Moved to a tonic, a pitch class from C; only those whose key is known.
+    On {
+        /// The tonic.
+        tonic: u8,
+        /// Whether each is read once more in the key that shares its notes with the tonic's other mode: major ones as that
+        /// of the tonic's minor, minor ones as that of its major. Then no set of notes is major or minor by itself.
+        relatives: bool,
+    },
+}
+
+/// Draws windows and reads them without conditions. `progress` hears the share done.
 pub fn hear(
     source: &ScoreWindows,
     lm: &DecoderLm,
     count: usize,
-    tonic: Option<u8>,
+    keys: Keys,
     progress: &mut dyn FnMut(f32),
 ) -> Result<Vec<Heard>, TrainError> {
     let songs: std::collections::HashMap<&str, &str> =
@@ -35,17 +50,31 @@ pub fn hear(
     for i in 0..count {
         let drawn = source.draw(STEP, i as u64);
         progress((i + 1) as f32 / count as f32);
-        let shift = match (tonic, drawn.window.key) {
-            (None, _) => 0,
-            (Some(tonic), Some(key)) => toward(key.tonic, tonic),
-            (Some(_), None) => continue,
+        let shifts: Vec<i32> = match (keys, drawn.window.key) {
+            (Keys::AsDrawn, _) => vec![0],
+            (Keys::On { tonic, relatives }, Some(key)) => {
+                let relative = relatives.then(|| toward(key.tonic, relative(tonic, key.mode)));
+                std::iter::once(toward(key.tonic, tonic)).chain(relative).collect()
+            }
+            (Keys::On { .. }, None) => continue,
         };
-        let codes: Vec<u32> = drawn.window.rows.iter().flat_map(|row| transposed(row, shift).map(u32::from)).collect();
-        let pooled = lm.pooled(&codes, &[], None).map_err(|e| TrainError::Data(e.to_string()))?;
         let song = songs.get(drawn.piece.as_str()).map_or(drawn.piece.clone(), |song| (*song).to_owned());
-        heard.push(Heard { drawn, song, pooled });
+        for shift in shifts {
+            let moved = drawn.window.rows.iter().flat_map(|row| transposed(row, shift).map(u32::from));
+            let codes: Vec<u32> = moved.collect();
+            let pooled = lm.pooled(&codes, &[], None).map_err(|e| TrainError::Data(e.to_string()))?;
+            heard.push(Heard { drawn: drawn.clone(), song: song.clone(), pooled });
+        }
     }
     Ok(heard)
+}
+
+/// The tonic on which a window of this mode has the notes of the other mode on `tonic`.
+fn relative(tonic: u8, mode: Mode) -> u8 {
+    match mode {
+        Mode::Major => (tonic + 3) % 12,
+        Mode::Minor => (tonic + 9) % 12,
+    }
 }
 
 /// Semitones from one pitch class to another, the shorter way: -5 to 6.
@@ -70,6 +99,8 @@ mod tests {
     #[test]
     fn windows_move_the_shorter_way_and_drums_stay() {
         assert_eq!((toward(0, 7), toward(0, 6), toward(11, 0), toward(4, 4)), (-5, 6, 1, 0));
+        // C minor has E flat major's notes, C major those of A minor.
+        assert_eq!((relative(0, Mode::Major), relative(0, Mode::Minor)), (3, 9));
         assert_eq!(transposed(&[0, 0, 0, 60, 5, 9], -5), [0, 0, 0, 55, 5, 9]);
         let drum = [0, 0, 128, DRUM_PITCH_OFFSET + 36, 5, 9];
         assert_eq!(transposed(&drum, 3), drum);

@@ -28,6 +28,10 @@ pub(super) struct Probe {
     pub reach: f64,
 }
 
+/// Of what the best penalty's score has above chance, the share that may be given up for a stronger one. Weak penalties find
+/// directions in which activations hardly vary: they tell labels apart a little better, and steer far less.
+const NEARLY: f64 = 0.1;
+
 /// One way to find a direction, tried on every training set: those without each fold, and all.
 struct Candidate {
     method: Method,
@@ -52,7 +56,8 @@ impl Candidate {
     }
 }
 
-/// Fits each method at a place, its penalty (where it has one) by the held-out score.
+/// Fits each method at a place, its penalty (where it has one) by the held-out score: the strongest that is nearly as
+/// good as the best.
 pub(super) fn probes(
     spool: &Spool,
     place: Place,
@@ -79,9 +84,11 @@ pub(super) fn probes(
     let kind = spool.kind();
     let score = |c: &Candidate| scores::score(kind, &c.answers, targets.labels).unwrap_or(scores::chance(kind));
     let best = |method: Method| {
-        let own = candidates.iter().filter(|c| c.method == method).map(|c| (score(c), c));
-        // The first of equals.
-        own.reduce(|best, other| if other.0 > best.0 { other } else { best })
+        let own: Vec<(f64, &Candidate)> =
+            candidates.iter().filter(|c| c.method == method).map(|c| (score(c), c)).collect();
+        let most = own.iter().map(|(score, _)| *score).fold(f64::MIN, f64::max);
+        let enough = most - NEARLY * (most - scores::chance(kind)).max(0.0);
+        own.into_iter().find(|(score, _)| *score >= enough)
     };
     let last = &moments[targets.folds];
     let probe = |(score, candidate): (f64, &Candidate)| {

@@ -4,8 +4,9 @@ use affetto_judge::linear::cholesky_solve;
 
 use super::gram::Moments;
 
-/// Penalties to choose from, in units of the activations' mean variance; the strongest first, which wins among equals.
-pub(super) const PENALTIES: [f64; 6] = [10.0, 1.0, 0.1, 1e-2, 1e-3, 1e-4];
+/// Penalties to choose from, in units of the activations' mean variance; the strongest first, which wins where it is
+/// nearly as good.
+pub(super) const PENALTIES: [f64; 9] = [10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 1e-2, 1e-3, 1e-4];
 
 /// Weights of the regression with a penalty: (C + λI)⁻¹ c.
 pub(super) fn ridge(moments: &Moments, penalty: f64) -> Vec<f64> {
