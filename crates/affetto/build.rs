@@ -24,7 +24,10 @@ fn main() -> std::io::Result<()> {
             let named = |name: &str| (name.to_owned(), assets.join(name));
             files.extend(PREDICTOR.map(named).into_iter().filter(|(_, path)| path.is_file()));
             if assets.join(DIRECTIONS).is_dir() {
-                list(&assets.join(DIRECTIONS), DIRECTIONS, &mut files)?;
+                let mut there = Vec::new();
+                list(&assets.join(DIRECTIONS), DIRECTIONS, &mut there)?;
+                // The benches' classifiers lie there too.
+                files.extend(there.into_iter().filter(|(name, _)| name.ends_with(".safetensors")));
             }
         }
     }

@@ -138,7 +138,7 @@ fn the_command_steers_by_files() {
         assert!(steered != plain);
         assert!(make(&["--steer", "a.safetensors=0.8", "--steer", "b.safetensors=-0.5"]) == steered);
         let take: Value = serde_json::from_slice(&steered.1).unwrap();
-        let told = |name: &str, strength: &str| json!({ "name": name, "strength": strength, "site": "residual" });
+        let told = |name: &str, strength: &str| json!({ "name": name, "strength": strength, "site": "residual", "branch": "both" });
         assert_eq!(take["steering"], json!([told("bright", "0.8"), told("dark", "-0.5")]));
         // A span leaves what came before it; the codec hears a little ahead.
         let span = make(&["--steer", "a.safetensors=span(0.8, 2, 3)"]);

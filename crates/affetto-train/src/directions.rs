@@ -3,10 +3,9 @@
 mod recipe;
 mod windows;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use affetto_control::steering::{Directions, Freed, Site, SiteDirections, TONICS};
+use affetto_control::steering::{Directions, Freed, TONICS};
 use affetto_judge::attributes;
 use affetto_models::decoder::{DecoderLm, Pooled};
 use affetto_score::Instrument;
@@ -87,13 +86,13 @@ pub fn train_directions(
                     let heard = windows::hear(&source, lm, config.keyed_windows, keys, &mut told)?;
                     sets.push(one(recipe, &heard, &config, &origin, lm, run.threads)?);
                 }
-                every_tonic(sets, config.site)
+                every_tonic(sets)
             }
         };
         let directions = recommended(directions, recipe);
         let file = folder(&run.assets, recipe)?.join(format!("{}.safetensors", recipe.name));
         let bytes = directions.to_bytes().map_err(|e| TrainError::Data(e.to_string()))?;
-        std::fs::write(&file, bytes).map_err(|source| TrainError::Write { path: file.clone(), source })?;
+        write_whole(&file, &bytes)?;
         shipped.push(Shipped { file, directions });
     }
     Ok(shipped)
@@ -134,15 +133,15 @@ fn one(
         site: Some(config.site),
         ..FitOptions::default()
     };
-    Ok(fit(&spool, origin, &options, &mut |_| {})?.directions)
+    let mut directions = fit(&spool, origin, &options, &mut |_| {})?.directions;
+    // What ships is small: the site that steers.
+    directions.sites.retain(|site, _| *site == config.site);
+    Ok(directions)
 }
 
-/// The sets of the twelve tonics as one, at the site that steers: all sites would make a large file.
-fn every_tonic(mut sets: Vec<Directions>, site: Site) -> Directions {
-    let at = |set: &mut Directions| -> BTreeMap<Site, SiteDirections> {
-        std::mem::take(&mut set.sites).into_iter().filter(|(of, _)| *of == site).collect()
-    };
-    let tonics = sets.iter_mut().map(at).collect();
+/// The sets of the twelve tonics as one.
+fn every_tonic(mut sets: Vec<Directions>) -> Directions {
+    let tonics = sets.iter_mut().map(|set| std::mem::take(&mut set.sites)).collect();
     let mut all = sets.swap_remove(0);
     all.tonics = tonics;
     all
@@ -197,6 +196,13 @@ fn programs(recipe: &Recipe, heard: &[Heard]) -> Vec<u8> {
     let family = &counts[usize::from(first)..=usize::from(last)];
     let total: usize = family.iter().sum();
     (first..=last).filter(|&p| counts[usize::from(p)] as f64 > JOINING * total as f64).collect()
+}
+
+/// Writes a file beside its place and moves it there, so that a kill leaves the old one.
+fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let part = file.with_extension("part");
+    let written = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, file));
+    written.map_err(|source| TrainError::Write { path: file.to_owned(), source })
 }
 
 /// The folder a direction belongs to: what comes from research labels lies apart.

@@ -1,7 +1,7 @@
 //! What was asked for and what was made, in words and numbers.
 
 use affetto_control::EmotionCurve;
-use affetto_control::steering::{Steer, SteerOptions};
+use affetto_control::steering::{Branch, Steer, SteerOptions};
 use affetto_score::Score;
 use serde::Serialize;
 
@@ -41,6 +41,11 @@ pub struct SteeringSummary {
     pub strength: String,
     /// Where: `residual`, `attention` or `heads`.
     pub site: &'static str,
+    /// On which branches of guidance: `both` or `conditional`.
+    pub branch: &'static str,
+    /// Whether it has lost what it shares with those named before it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub orthogonal: bool,
 }
 
 impl SteeringSummary {
@@ -52,8 +57,23 @@ impl SteeringSummary {
                 name: directions.about.name.clone(),
                 strength: strength.to_string(),
                 site: options.site.unwrap_or(directions.about.site).name(),
+                branch: match options.branch {
+                    Branch::Both => "both",
+                    Branch::Conditional => "conditional",
+                },
+                orthogonal: options.orthogonal,
             })
             .collect()
+    }
+
+    /// The licences of a model with those of the directions that are not 0 throughout.
+    pub(crate) fn licences(model: &[String], steers: &[Steer]) -> Vec<String> {
+        let acting = steers.iter().filter(|steer| !steer.strength.is_zero());
+        let line = |steer: &Steer| {
+            let about = &steer.directions.about;
+            format!("direction {}: {}", about.name, about.licence)
+        };
+        model.iter().cloned().chain(acting.map(line)).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use super::AssetArgs;
 #[command(next_help_heading = "Steering (directions in the model's activations)")]
 pub struct SteeringArgs {
     /// Follow a direction, by its name (see affetto steer list) or its file; may be repeated. STRENGTH is a number from
-    /// -4 to 4 (1 adds as much as there is), a curve (0:0 10:0.5), ramp(FROM, TO, SECONDS), decay(STRENGTH, HALF-LIFE),
+    /// -4 to 4 (1 adds a third of what is there), a curve (0:0 10:0.5), ramp(FROM, TO, SECONDS), decay(STRENGTH, HALF-LIFE),
     /// span(STRENGTH, FROM, TO) or hold(TARGET[, MOST])
     #[arg(long = "steer", value_name = "NAME|FILE=STRENGTH")]
     pub steers: Vec<String>,

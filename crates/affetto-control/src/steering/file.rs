@@ -1,7 +1,7 @@
 //! Directions as a safetensors file.
 //!
 //! Metadata `affetto.directions` holds [`About`] and the sizes as JSON; for each site the tensors `SITE.vectors`
-//! `[layers, d]` and `SITE.{scores, weights, rms, slopes, intercepts}` `[layers, parts]`, all f32; before their names
+//! `[layers, d]`, float16, and `SITE.{scores, weights, rms, slopes, intercepts}` `[layers, parts]`, f32; before their names
 //! `tonic.T.`, T from 0 for C, where there is a set for each tonic.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use std::path::Path;
 
 use affetto_engine::{Checkpoint, EngineError};
 use affetto_models::decoder::{DecoderLm, Site};
+use half::f16;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
@@ -168,7 +169,7 @@ impl Directions {
     /// When a list has another length than the sizes demand.
     pub fn to_bytes(&self) -> Result<Vec<u8>, SteeringError> {
         let bad = |reason: String| SteeringError::Format { file: self.about.name.clone(), reason };
-        let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+        let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
         let keyed = self.tonics.iter().enumerate().map(|(t, sites)| (tonic(t), sites));
         let all = [(String::new(), &self.sites)].into_iter().chain(keyed);
         for (prefix, site, found) in
@@ -183,12 +184,16 @@ impl Directions {
                 if numbers.len() != self.layers * width {
                     return Err(bad(format!("{} numbers in {name}, expected {}", numbers.len(), self.layers * width)));
                 }
-                let bytes = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-                tensors.push((format!("{prefix}{}.{name}", site.name()), vec![self.layers, width], bytes));
+                // Of a unit vector's numbers nobody hears more than eleven bits.
+                let (dtype, bytes) = match name {
+                    "vectors" => (Dtype::F16, numbers.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect()),
+                    _ => (Dtype::F32, numbers.iter().flat_map(|x| x.to_le_bytes()).collect()),
+                };
+                tensors.push((format!("{prefix}{}.{name}", site.name()), dtype, vec![self.layers, width], bytes));
             }
         }
-        let views = tensors.iter().map(|(name, shape, bytes)| {
-            Ok((name.clone(), TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| bad(e.to_string()))?))
+        let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+            Ok((name.clone(), TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| bad(e.to_string()))?))
         });
         let views = views.collect::<Result<Vec<_>, SteeringError>>()?;
         let header =

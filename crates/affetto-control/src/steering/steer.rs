@@ -73,7 +73,9 @@ impl Steer {
             vectors.push(vector);
         }
         if options.orthogonal {
-            orthogonalise(&mut vectors);
+            // A direction that is never followed takes nothing from the others.
+            let acting = steers.iter().zip(&mut vectors).filter(|(steer, _)| !steer.strength.is_zero());
+            orthogonalise(&mut acting.map(|(_, vector)| vector).collect::<Vec<_>>());
         }
         let steering = Steering::new(lm.config(), &vectors, options.branch).map_err(|error| {
             let names: Vec<&str> = steers.iter().map(|s| s.directions.about.name.as_str()).collect();
@@ -85,7 +87,7 @@ impl Steer {
 }
 
 /// Takes from each direction what it shares with those before it at the same place.
-fn orthogonalise(vectors: &mut [SteerVector]) {
+fn orthogonalise(vectors: &mut [&mut SteerVector]) {
     for i in 1..vectors.len() {
         let (before, rest) = vectors.split_at_mut(i);
         for push in &mut rest[0].pushes {
@@ -195,7 +197,8 @@ mod tests {
     /// Two layers of width 2 whose second direction is `angle` from the first axis.
     fn site(angle: f32) -> SiteDirections {
         SiteDirections {
-            vectors: vec![1.0, 0.0, angle.cos(), angle.sin()],
+            // As a file holds them.
+            vectors: [1.0, 0.0, angle.cos(), angle.sin()].map(|x| half::f16::from_f32(x).to_f32()).to_vec(),
             scores: vec![0.2, 0.8],
             weights: vec![0.25, 0.75],
             rms: vec![2.0, 4.0],
@@ -234,7 +237,7 @@ mod tests {
         assert_eq!(back, keyed);
         assert!(back.vector(Site::Residual, None).is_none(), "which tonic?");
         let second = back.vector(Site::Residual, Some(3)).unwrap().pushes[1].vector.clone();
-        assert!((second[1] / second[0] - 3f32.tan()).abs() < 1e-4);
+        assert!((second[1] / second[0] - 3f32.tan()).abs() < 1e-3);
     }
 
     #[test]
@@ -253,12 +256,12 @@ mod tests {
 
     #[test]
     fn later_directions_lose_what_they_share_with_earlier_ones_and_stay_as_long() {
-        let mut vectors = vec![
+        let mut vectors = [
             directions(0.0).vector(Site::Residual, None).unwrap(),
             directions(1.0).vector(Site::Residual, None).unwrap(),
         ];
         let before = norm(&vectors[1].pushes[1].vector);
-        orthogonalise(&mut vectors);
+        orthogonalise(&mut vectors.iter_mut().collect::<Vec<_>>());
         let (first, second) = (&vectors[0].pushes[1].vector, &vectors[1].pushes[1].vector);
         assert!(first.iter().zip(second).map(|(a, b)| a * b).sum::<f32>().abs() < 1e-4);
         assert!((norm(second) - before).abs() < 1e-4);

@@ -117,6 +117,9 @@ impl Label {
             Label::Valence => "heard valence, from unpleasant to pleasant".into(),
             Label::Arousal => "heard arousal, from calm to excited".into(),
             Label::Mode => "mode, from minor to major on the take's tonic".into(),
+            Label::Attribute(name) if name == DENSITY => {
+                "distinct onsets a second (labels: their natural logarithm)".into()
+            }
             Label::Attribute(name) => attributes::find(name).map_or(name.clone(), |a| a.about.to_owned()),
             Label::Style(corpus) => format!("likeness to {}", style(*corpus)),
         }

@@ -101,7 +101,7 @@ impl ScoreStudio {
             family: Family::Score,
             seed,
             model: self.model.clone(),
-            licences: self.licences.clone(),
+            licences: SteeringSummary::licences(&self.licences, &prompt.steers),
             prompt: prompt.text.clone(),
             duration_seconds: prompt.duration_seconds,
             emotion: feeling.curve,

@@ -105,7 +105,7 @@ impl Job {
                 family: Family::MusicGen,
                 seed,
                 model: studio.name.clone(),
-                licences: studio.licences.clone(),
+                licences: SteeringSummary::licences(&studio.licences, &prompt.steers),
                 prompt: prompt.text.clone(),
                 duration_seconds: frames as f64 / studio.config.frame_rate as f64,
                 emotion: prompt.emotion.clone(),
