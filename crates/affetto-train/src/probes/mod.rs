@@ -21,4 +21,4 @@ mod tests;
 pub use comparison::{Comparison, Row};
 pub use fit::{FitOptions, Fitted, Origin, fit};
 pub use folds::deal;
-pub use spool::{Place, Shape, Spool};
+pub use spool::{MAX_LABEL, Place, Shape, Spool};

@@ -48,8 +48,11 @@ impl Candidate {
         for (vector, moments) in vectors.iter_mut().zip(moments) {
             let sign = if dot(vector, &moments.xy) < 0.0 { -1.0 } else { 1.0 };
             let size = dot(vector, vector).sqrt();
-            let by = if size.is_normal() { sign / size } else { 0.0 };
-            vector.iter_mut().for_each(|x| *x *= by);
+            match size.is_normal() {
+                true => vector.iter_mut().for_each(|x| *x *= sign / size),
+                // Zeros even where numbers are not finite.
+                false => vector.fill(0.0),
+            }
         }
         let lines = vectors.iter().zip(moments).map(|(v, m)| m.line(v)).collect();
         Candidate { method, vectors, lines, answers: vec![0.0; examples] }

@@ -16,6 +16,8 @@ use crate::error::TrainError;
 const CHUNK_BYTES: usize = 16 << 20;
 /// Examples that go to disk together, at most.
 const CHUNK_EXAMPLES: usize = 256;
+/// Labels are at most of this size: squares of larger ones drown what others add to the sums.
+pub const MAX_LABEL: f64 = 1e6;
 
 /// The sizes of a decoder that its activations have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +136,7 @@ impl Spool {
     /// never on both sides of a fold.
     ///
     /// # Errors
-    /// When the activations have other sizes, a number is not finite, a class is neither 1 nor -1, or the disk refuses.
+    /// When the activations have other sizes, a number is not finite, a label beyond ±[`MAX_LABEL`], a class is neither 1 nor -1, or the disk refuses.
     pub fn push(&mut self, pooled: &Pooled, label: f64, group: &str) -> Result<(), TrainError> {
         let wrong = |what: String| Err(TrainError::Data(format!("an example of {group}: {what}")));
         let (means, powers) = (self.shape.means(), self.shape.powers());
@@ -145,8 +147,10 @@ impl Spool {
         if pooled.means.iter().chain(&pooled.powers).any(|x| !x.is_finite()) {
             return wrong("the model's activations are not finite".into());
         }
-        if !label.is_finite() || (self.kind == LabelKind::Classes && label.abs() != 1.0) {
-            let expected = if self.kind == LabelKind::Classes { "1 or -1" } else { "a number" };
+        // No NaN either.
+        let bounded = label.abs() <= MAX_LABEL;
+        if !bounded || (self.kind == LabelKind::Classes && label.abs() != 1.0) {
+            let expected = if self.kind == LabelKind::Classes { "1 or -1" } else { "a number from -1e6 to 1e6" };
             return wrong(format!("its label is {label}, expected {expected}"));
         }
         self.pending.extend_from_slice(&pooled.means);

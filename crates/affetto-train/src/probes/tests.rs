@@ -206,6 +206,12 @@ fn what_is_no_example_is_refused() {
     assert!(refused(&Pooled { means: vec![0.0; 7], ..whole.clone() }, 1.0).contains("7 means"));
     assert!(refused(&Pooled { powers: vec![f32::NAN; 10], ..whole.clone() }, 1.0).contains("not finite"));
     assert!(spool.is_empty());
+    let mut numbers = Spool::new(SHAPE, LabelKind::Numbers, folder.path()).unwrap();
+    for label in [1e155, -1e300, f64::INFINITY, f64::NAN, -1_000_001.0] {
+        let error = numbers.push(&whole, label, "a.mid").unwrap_err().to_string();
+        assert!(error.contains("expected a number from -1e6 to 1e6"), "{error}");
+    }
+    numbers.push(&whole, -MAX_LABEL, "a.mid").unwrap();
     assert!(Spool::new(Shape { heads: 5, ..SHAPE }, LabelKind::Numbers, folder.path()).is_err());
     assert!(Spool::new(SHAPE, LabelKind::Numbers, &folder.path().join("none")).is_err());
 }
