@@ -6,6 +6,8 @@ use std::fmt;
 pub const MAX_STRENGTH: f32 = 4.0;
 /// The strongest push of `hold` unless another is asked for.
 const HOLD_MOST: f32 = 1.0;
+/// What a probe can be asked to read at most, in size.
+const MAX_TARGET: f64 = 1e6;
 /// Points of a curve at most.
 const MAX_POINTS: usize = 10_000;
 
@@ -83,6 +85,10 @@ impl Strength {
             let inside = rest.strip_suffix(')').ok_or_else(|| bad("a ) is missing at its end".into()))?;
             let numbers = inside.split(',').map(|part| number(part).map_err(&bad)).collect::<Result<Vec<f64>, _>>()?;
             let strength = |x: f64| bounded(x).map_err(&bad);
+            let target = |x: f64| match x.abs() <= MAX_TARGET {
+                true => Ok(x as f32),
+                false => Err(bad(format!("no probe reads {x}; its size is at most {MAX_TARGET}"))),
+            };
             let seconds = |x: f64| if x >= 0.0 { Ok(x) } else { Err(bad(format!("{x} seconds"))) };
             return match (name.trim(), numbers[..].as_ref()) {
                 ("ramp", &[from, to, length]) => {
@@ -94,9 +100,9 @@ impl Strength {
                 ("span", &[inside, from, to]) if to > from => {
                     Ok(Strength::Span { strength: strength(inside)?, from: seconds(from)?, to })
                 }
-                ("hold", &[target]) => Ok(Strength::Hold { target: target as f32, most: HOLD_MOST }),
-                ("hold", &[target, most]) if most > 0.0 => {
-                    Ok(Strength::Hold { target: target as f32, most: strength(most)? })
+                ("hold", &[wanted]) => Ok(Strength::Hold { target: target(wanted)?, most: HOLD_MOST }),
+                ("hold", &[wanted, most]) if most > 0.0 => {
+                    Ok(Strength::Hold { target: target(wanted)?, most: strength(most)? })
                 }
                 (name, _) => Err(bad(format!("{name} with {} numbers, or numbers that make no sense", numbers.len()))),
             };
@@ -224,6 +230,8 @@ mod tests {
             "decay(1,0)",
             "span(1,5,5)",
             "hold(1,0)",
+            "hold(1e39)",
+            "hold(-1000001,1)",
             "hold(1",
             "fade(1)",
             "0:9",
