@@ -13,6 +13,7 @@ use half::f16;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
+use super::check::check_sizes;
 use super::directions::{About, Directions, SiteDirections, TONICS};
 
 /// The largest file that is read.
@@ -101,7 +102,12 @@ impl Directions {
     pub fn open(path: impl AsRef<Path>) -> Result<Directions, SteeringError> {
         let path = path.as_ref();
         let file = path.display().to_string();
-        let size = std::fs::metadata(path).map_err(|source| EngineError::Io { file: file.clone(), source })?.len();
+        let about = std::fs::metadata(path).map_err(|source| EngineError::Io { file: file.clone(), source })?;
+        // Opening a pipe would wait for whoever writes to it.
+        if !about.is_file() {
+            return Err(SteeringError::Format { file, reason: "it is no file".into() });
+        }
+        let size = about.len();
         if size > MAX_BYTES {
             return Err(SteeringError::Format { file, reason: format!("{size} bytes, expected at most {MAX_BYTES}") });
         }
@@ -124,13 +130,8 @@ impl Directions {
         let header = checkpoint.metadata(KEY).ok_or_else(|| bad(format!("its metadata has no `{KEY}`")))?;
         let Header { about, layers, hidden_size, heads } =
             serde_json::from_str(header).map_err(|e| bad(format!("`{KEY}`: {e}")))?;
-        let sane = (1..=4096).contains(&layers) && (1..=65_536).contains(&hidden_size) && heads > 0;
-        if !sane || !hidden_size.is_multiple_of(heads) {
-            return Err(bad(format!("{layers} layers of {hidden_size} with {heads} heads")));
-        }
-        if !(about.recommended_strength.is_finite() && about.label_sd.is_finite() && about.label_mean.is_finite()) {
-            return Err(bad("a number is not finite".into()));
-        }
+        // Before any tensor is read at these sizes.
+        check_sizes(layers, hidden_size, heads).map_err(bad)?;
         let sites = |prefix: &str| -> Result<BTreeMap<Site, SiteDirections>, SteeringError> {
             let mut sites = BTreeMap::new();
             for site in Site::ALL {
@@ -144,9 +145,6 @@ impl Directions {
                 for part in BY_PART {
                     by_part.push(checkpoint.tensor_f32(&name(part), &[layers, parts])?);
                 }
-                if vectors.iter().chain(by_part.iter().flatten()).any(|x| !x.is_finite()) {
-                    return Err(bad(format!("`{prefix}{}` holds numbers that are not finite", site.name())));
-                }
                 let [scores, weights, rms, slopes, intercepts] =
                     by_part.try_into().map_err(|_| bad("tensors are missing".into()))?;
                 sites.insert(site, SiteDirections { vectors, scores, weights, rms, slopes, intercepts });
@@ -156,19 +154,17 @@ impl Directions {
         let keyed = checkpoint.names().iter().any(|name| name.starts_with(TONIC));
         let tonics = if keyed { (0..TONICS).map(|t| sites(&tonic(t))).collect::<Result<_, _>>()? } else { Vec::new() };
         let found = Directions { about, layers, hidden_size, heads, sites: sites("")?, tonics };
-        let steered = found.about.site;
-        if !(0..TONICS as u8).all(|t| found.by_site(Some(t)).is_some_and(|sites| sites.contains_key(&steered))) {
-            return Err(bad(format!("it steers at `{}`, of which it has nothing", steered.name())));
-        }
+        found.check().map_err(bad)?;
         Ok(found)
     }
 
     /// The file.
     ///
     /// # Errors
-    /// When a list has another length than the sizes demand.
+    /// Names what [`open`](Self::open) would refuse.
     pub fn to_bytes(&self) -> Result<Vec<u8>, SteeringError> {
         let bad = |reason: String| SteeringError::Format { file: self.about.name.clone(), reason };
+        self.check().map_err(bad)?;
         let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
         let keyed = self.tonics.iter().enumerate().map(|(t, sites)| (tonic(t), sites));
         let all = [(String::new(), &self.sites)].into_iter().chain(keyed);
@@ -181,9 +177,6 @@ impl Directions {
                 .into_iter()
                 .chain(BY_PART.into_iter().zip(lists).map(|(name, list)| (name, parts, list)));
             for (name, width, numbers) in all {
-                if numbers.len() != self.layers * width {
-                    return Err(bad(format!("{} numbers in {name}, expected {}", numbers.len(), self.layers * width)));
-                }
                 // Of a unit vector's numbers nobody hears more than eleven bits.
                 let (dtype, bytes) = match name {
                     "vectors" => (Dtype::F16, numbers.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect()),

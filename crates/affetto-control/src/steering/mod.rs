@@ -10,6 +10,7 @@
 //! What depends on the key, as mode does, is no single direction: the same notes are major on one tonic and minor on
 //! another. Files of such attributes hold a set for each of the twelve tonics, and the take's tonic chooses.
 
+mod check;
 mod directions;
 mod file;
 mod steer;

@@ -142,13 +142,20 @@ impl Controller {
     }
 
     /// What of the score model's conditions gives way at a time, and the programs that may join: that of all directions
-    /// whose strength is not 0. The empty list of programs stands for all.
+    /// whose strength is not 0; instruments give way only where it is above 0, for nobody joins by leaving. The empty list
+    /// of programs stands for all.
     pub fn freed(&self, seconds: f64) -> (Vec<Freed>, Vec<u8>) {
-        let acts = |strength: &Strength| matches!(strength, Strength::Hold { .. }) || strength.at(seconds) != 0.0;
+        let now = |strength: &Strength| match strength {
+            Strength::Hold { target, .. } => *target,
+            other => other.at(seconds),
+        };
         let (mut freed, mut programs, mut any) = (Vec::new(), Vec::new(), false);
-        for (_, directions) in self.parts.iter().filter(|(strength, _)| acts(strength)) {
-            freed.extend(&directions.about.frees);
-            if directions.about.frees.contains(&Freed::Instruments) {
+        for (strength, directions) in
+            self.parts.iter().filter(|(s, _)| now(s) != 0.0 || matches!(s, Strength::Hold { .. }))
+        {
+            let joins = now(strength) > 0.0;
+            freed.extend(directions.about.frees.iter().filter(|freed| joins || **freed != Freed::Instruments));
+            if joins && directions.about.frees.contains(&Freed::Instruments) {
                 any |= directions.about.instruments.is_empty();
                 programs.extend(&directions.about.instruments);
             }
@@ -246,12 +253,14 @@ mod tests {
         assert!(message(vec![1, 2, 3]).contains("y.safetensors"));
         let mut broken = directions(0.0);
         broken.sites.get_mut(&Site::Residual).unwrap().rms[0] = f32::NAN;
-        assert!(message(broken.to_bytes().unwrap()).contains("not finite"));
+        assert!(broken.to_bytes().unwrap_err().to_string().contains("not finite"));
         let mut short = directions(0.0);
         short.sites.get_mut(&Site::Residual).unwrap().scores.pop();
         assert!(short.to_bytes().unwrap_err().to_string().contains("1 numbers in scores, expected 2"));
         let elsewhere = Directions { about: About { site: Site::Heads, ..about() }, ..directions(0.0) };
-        assert!(message(elsewhere.to_bytes().unwrap()).contains("it steers at `heads`, of which it has nothing"));
+        assert!(
+            elsewhere.to_bytes().unwrap_err().to_string().contains("it steers at `heads`, of which it has nothing")
+        );
     }
 
     #[test]
@@ -293,6 +302,8 @@ mod tests {
         let controller = Controller { parts: parts("span(0.5, 10, 20)"), held: vec![None] };
         assert_eq!(controller.freed(5.0), (vec![], vec![]));
         assert_eq!(controller.freed(10.0), (vec![Freed::Instruments], vec![40, 48]));
+        let away = Controller { parts: parts("-0.5"), held: vec![None] };
+        assert_eq!(away.freed(0.0), (vec![], vec![]), "nobody joins by leaving");
         assert!(!controller.is_idle());
         assert!(Controller { parts: parts("0"), held: vec![None] }.is_idle());
     }
