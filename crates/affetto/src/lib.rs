@@ -63,6 +63,7 @@ pub use families::Family;
 pub use families::musicgen::{ModelInfo, ModelOptions, Sizes, Timings, parse_cache_precision, parse_precision};
 pub use families::score::read_lexicon;
 pub use melody::Melody;
+pub use notes_file::read_midi;
 pub use prompt::{MAX_DURATION_SECONDS, Prompt, Sampling};
 #[cfg(feature = "pull")]
 pub use pull::{Progress as PullProgress, pull_model};

@@ -9,9 +9,8 @@ use affetto_score::{Clock, Score};
 
 use super::{Recorded, check_window};
 use crate::error::{Error, Result};
+use crate::notes_file::read_midi;
 
-/// The most bytes of a file of notes.
-const MAX_BYTES: u64 = 64 << 20;
 /// Fewest notes of a file, and of a stretch: as in the windows the model learned from.
 const MIN_NOTES: usize = 8;
 /// The longest stretch that makes sense, in seconds: the model's window in rows ends most before.
@@ -30,12 +29,7 @@ struct Stretch {
 pub fn record(lm: &DecoderLm, file: &Path, window_seconds: f64) -> Result<Vec<Recorded>> {
     check_window(window_seconds, MAX_WINDOW_SECONDS)?;
     let bad = |reason: String| Error::Input { path: file.to_owned(), reason };
-    let length = std::fs::metadata(file).map_err(|e| bad(format!("cannot be read: {e}")))?.len();
-    if length > MAX_BYTES {
-        return Err(bad(format!("longer than {} MB; give a shorter file", MAX_BYTES >> 20)));
-    }
-    let bytes = std::fs::read(file).map_err(|e| bad(format!("cannot be read: {e}")))?;
-    let score = affetto_score::midi::read(&bytes).map_err(|e| bad(e.to_string()))?;
+    let score = read_midi(file)?;
     if score.notes.len() < MIN_NOTES {
         return Err(bad(format!("{} notes, expected at least {MIN_NOTES}; give more music", score.notes.len())));
     }
