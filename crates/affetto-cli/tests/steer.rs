@@ -88,7 +88,8 @@ fn a_strength_of_0_changes_nothing_and_others_do() {
         for branch in ["both", "conditional"] {
             let flags = ["--steer", "bright=-1.5", "--steer-site", site, "--steer-branch", branch];
             let (told, files) = make(&format!("{i}{branch}"), &flags);
-            let expected = serde_json::json!([{ "name": "bright", "strength": "-1.5", "site": site, "branch": branch }]);
+            let expected =
+                serde_json::json!([{ "name": "bright", "strength": "-1.5", "site": site, "branch": branch }]);
             assert_eq!(told["steering"], expected);
             assert!(!seen.contains(&files), "{site} {branch}");
             seen.push(files);

@@ -192,7 +192,7 @@ fn sound_is_fitted_on_a_model_of_sound_and_on_no_other() {
     let high = ["steer", "fit", "--positive", "high", "--negative", "low", "--folds", "3", "-o", "high.safetensors"];
     let told = desk.fails(2, &[&high[..], &["--model", &model, "--frees", "key"]].concat());
     assert!(told.contains("--frees is for the score model"), "{told}");
-    let answer = desk.json(&[&high[..], &["--model", &model, "--window", "1.5"]].concat());
+    let answer = desk.json(&[&high[..], &["--model", &model, "--window", "2"]].concat());
     assert_eq!((answer["files"].as_u64(), answer["examples"].as_u64()), (Some(12), Some(24)));
     let found = Directions::open(desk.path().join("high.safetensors")).unwrap();
     let best = found.best(found.about.site).unwrap();

@@ -11,6 +11,9 @@ use affetto_models::decoder::{DecoderLm, Pooled};
 use crate::error::{Error, Result};
 use crate::studio::{Models, Studio};
 
+/// The shortest window, in seconds: shorter ones hold too little music, and make examples without end.
+pub const MIN_WINDOW_SECONDS: f64 = 2.0;
+
 /// One stretch of a file, and the model's activations over it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
@@ -42,7 +45,7 @@ impl Studio {
     ///
     /// # Errors
     /// [`Error::Input`] names a file that cannot be read, has fewer than 8 notes or less than 2 s of sound, or is silent;
-    /// [`Error::Prompt`] is for a window that is not above 0 or longer than the model hears at once.
+    /// [`Error::Prompt`] is for a window below [`MIN_WINDOW_SECONDS`] or longer than the model hears at once.
     pub fn record(&mut self, file: &Path, window_seconds: f64) -> Result<Vec<Recorded>> {
         match &mut self.models {
             Models::Score(studio) => notes::record(&studio.decoder(), file, window_seconds),
@@ -51,14 +54,14 @@ impl Studio {
     }
 }
 
-/// Refuses windows that the model cannot hear at once.
+/// Refuses windows that are too short, and those that the model cannot hear at once.
 pub(crate) fn check_window(seconds: f64, most: f64) -> Result<()> {
-    if seconds > 0.0 && seconds <= most {
+    if (MIN_WINDOW_SECONDS..=most).contains(&seconds) {
         return Ok(());
     }
     Err(Error::Prompt {
         what: "the window",
         found: format!("{seconds} s"),
-        expected: format!("above 0, at most {most} seconds"),
+        expected: format!("at least {MIN_WINDOW_SECONDS}, at most {most} seconds"),
     })
 }

@@ -56,19 +56,20 @@ pub struct BenchSteerArgs {
     /// valence, arousal, a family of instruments or a style
     #[arg(long, value_name = "NAME")]
     pub attribute: Option<String>,
-    /// Strengths from -MOST to MOST
-    #[arg(long, value_name = "MOST", default_value_t = 1.0)]
-    pub most: f32,
-    /// How many strengths; an odd number, one of them is 0
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(3..=41))]
-    pub steps: u16,
-    /// What strengths are counted in
-    #[arg(long, value_enum, default_value_t = SteerScale::Absolute)]
-    pub scale: SteerScale,
-    /// At strength 0, too, let the conditions give way that a direction frees, so that a curve shows the push alone
+    /// Strengths from -MOST to MOST (part sweep and compare) [default: 1]
+    #[arg(long, value_name = "MOST")]
+    pub most: Option<f32>,
+    /// How many strengths; an odd number, one of them is 0 (part sweep and compare) [default: 7]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(3..=41))]
+    pub steps: Option<u16>,
+    /// What strengths are counted in (part sweep and compare) [default: absolute]
+    #[arg(long, value_enum)]
+    pub scale: Option<SteerScale>,
+    /// At strength 0, too, let the conditions give way that a direction frees, so that a curve shows the push alone (part sweep and
+    /// compare)
     #[arg(long)]
     pub freed_zero: bool,
-    /// Strength for fusion, span and emotion [default: what each direction's file recommends]
+    /// Strength (part fusion, span and emotion) [default: what each direction's file recommends]
     #[arg(long, value_name = "STRENGTH", allow_hyphen_values = true)]
     pub strength: Option<f32>,
     /// Seeds at each strength, the same at all
@@ -78,7 +79,7 @@ pub struct BenchSteerArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub first_seed: u32,
     /// Takes without steering, whose spread other changes are measured in
-    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(2..=1000))]
     pub unsteered: u16,
     /// Seconds of a take; half as much again in the part span
     #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
@@ -95,7 +96,8 @@ pub struct BenchSteerArgs {
     /// Judges of feeling fitted on the dev part (for choosing settings) or the test part (for reporting)
     #[arg(long, value_enum, default_value_t = JudgePart::Test)]
     pub judges: JudgePart,
-    /// Folder of the judges and classifiers, which are not in the binary
+    /// Folder of the judges and classifiers, which are not in the binary; directions in its folder `steering` go before
+    /// those of the same name among the models
     #[arg(long, value_name = "DIR", default_value = "assets/research")]
     pub research: PathBuf,
     /// Where held-out real pieces lie [default: quality-reference.json in the folder of the judges]
@@ -118,6 +120,21 @@ impl BenchSteerArgs {
     /// The part that is meant.
     pub fn part(&self) -> SteerPart {
         if self.compare.is_empty() { self.part } else { SteerPart::Compare }
+    }
+
+    /// How many strengths.
+    pub fn steps(&self) -> u16 {
+        self.steps.unwrap_or(7)
+    }
+
+    /// The strength at the end.
+    pub fn most(&self) -> f32 {
+        self.most.unwrap_or(1.0)
+    }
+
+    /// What strengths are counted in.
+    pub fn scale(&self) -> SteerScale {
+        self.scale.unwrap_or(SteerScale::Absolute)
     }
 
     /// The directions that are named.

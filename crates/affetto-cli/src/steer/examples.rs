@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use affetto::Family;
 use affetto::steering::LabelKind;
 use affetto_judge::labels::fields;
+use affetto_train::probes::MAX_LABEL;
 
 use crate::args::SteerFitArgs;
 use crate::failure::Failure;
@@ -79,6 +80,15 @@ impl Examples {
                 groups.len()
             )));
         }
+        for (class, name) in [(1.0, "positive"), (-1.0, "negative")] {
+            let own = self.files.iter().filter(|file| file.label == class).map(|file| &file.group);
+            let count = own.collect::<BTreeSet<_>>().len();
+            if self.kind == LabelKind::Classes && count < 2 {
+                return Err(Failure::usage(format!(
+                    "{count} {name} file or group, expected 2 or more: one is always held out"
+                )));
+            }
+        }
         Ok(())
     }
 }
@@ -135,12 +145,20 @@ fn labelled(table: &Path) -> Result<Examples, Failure> {
     let folder = table.parent().unwrap_or(Path::new(""));
     let rows = rows(&text).map_err(|(line, reason)| Failure::failed(format!("{shown}, line {line}: {reason}")))?;
     let mut files = Vec::with_capacity(rows.len());
+    let mut seen = BTreeMap::new();
     for Row { line, file, value, group } in rows {
         let path = folder.join(&file);
         if !path.is_file() {
             return Err(Failure::failed(format!("{shown}, line {line}: {} is no file", path.display())));
         }
-        files.push(Example { group: group.unwrap_or_else(|| path.display().to_string()), path, label: value });
+        // Two names of one file, or a link to it, would stand on both sides of a fold.
+        let wrong = |reason: String| Failure::failed(format!("{shown}, line {line}: {reason}"));
+        let real = path.canonicalize().map_err(|e| wrong(format!("{file}: {e}")))?;
+        let group = group.unwrap_or_else(|| real.display().to_string());
+        if let Some(before) = seen.insert(real, line) {
+            return Err(wrong(format!("{file} stands in line {before} already")));
+        }
+        files.push(Example { group, path, label: value });
     }
     let classes = files.iter().all(|file| file.label.abs() == 1.0);
     Ok(Examples { kind: if classes { LabelKind::Classes } else { LabelKind::Numbers }, files })
@@ -159,7 +177,6 @@ struct Row {
 fn rows(csv: &str) -> Result<Vec<Row>, (usize, String)> {
     let mut columns = (0, 1, Some(2));
     let mut rows: Vec<Row> = Vec::new();
-    let mut seen = BTreeMap::new();
     let mut header_may_come = true;
     for (i, text) in csv.trim_start_matches('\u{feff}').lines().enumerate() {
         let line = i + 1;
@@ -180,8 +197,8 @@ fn rows(csv: &str) -> Result<Vec<Row>, (usize, String)> {
         let value = field(columns.1).ok_or((line, format!("{file} has no value")))?;
         let number = value.parse::<f64>().ok().filter(|x| x.is_finite());
         let value = number.ok_or((line, format!("the value of {file} is {value}, expected a number")))?;
-        if let Some(before) = seen.insert(file.clone(), line) {
-            return Err((line, format!("{file} stands in line {before} already")));
+        if value.abs() > MAX_LABEL {
+            return Err((line, format!("the value of {file} is {value}, expected -1e6 to 1e6; use a larger unit")));
         }
         rows.push(Row { line, file, value, group: columns.2.and_then(field).map(str::to_owned) });
     }
@@ -206,12 +223,26 @@ mod tests {
     }
 
     #[test]
+    fn a_file_by_two_names_stands_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("t.csv");
+        std::fs::create_dir(folder.path().join("b")).unwrap();
+        std::fs::write(folder.path().join("a.mid"), "").unwrap();
+        std::fs::write(&table, "a.mid,1\n\nb/../a.mid,2\n").unwrap();
+        let said = format!("{:?}", labelled(&table).unwrap_err());
+        assert!(said.contains("line 3: b/../a.mid stands in line 1 already"), "{said}");
+        std::fs::write(&table, "b/../a.mid,2\n").unwrap();
+        let real = folder.path().canonicalize().unwrap().join("a.mid");
+        assert_eq!(labelled(&table).unwrap().files[0].group, real.display().to_string());
+    }
+
+    #[test]
     fn lines_that_make_no_sense_are_told_by_number() {
         let said = |csv: &str| rows(csv).unwrap_err();
         assert_eq!(said("a.mid,1\nb.mid,nan\n"), (2, "the value of b.mid is nan, expected a number".into()));
         assert_eq!(said("a.mid,1\nb.mid\n"), (2, "b.mid has no value".into()));
+        assert_eq!(said("a.mid,1\nb.mid,-1e155\n").0, 2);
         assert_eq!(said("a.mid,1\nb.mid,\n").0, 2);
-        assert_eq!(said("a.mid,1\nb.mid,2\na.mid,1\n"), (3, "a.mid stands in line 1 already".into()));
         assert_eq!(said("file,label\na.mid,1\n"), (1, "the heading names no column `value`".into()));
         assert_eq!(said("file,value\n").0, 1);
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use affetto::recording::MIN_WINDOW_SECONDS;
 use affetto::steering::{Freed, LabelKind};
 use affetto::whole::{self, Content, Pending};
 use affetto::{Family, ModelOptions, Studio};
@@ -87,8 +88,8 @@ pub fn run(args: &SteerFitArgs) -> Result<(), Failure> {
 
 /// Refuses flags that make no sense together or as given.
 fn check_flags(args: &SteerFitArgs, family: Family) -> Result<(), Failure> {
-    if !(args.window > 0.0 && args.window.is_finite()) {
-        return Err(Failure::usage(format!("--window {}: expected seconds above 0", args.window)));
+    if !(args.window >= MIN_WINDOW_SECONDS && args.window.is_finite()) {
+        return Err(Failure::usage(format!("--window {}: expected {MIN_WINDOW_SECONDS} seconds or more", args.window)));
     }
     if !args.output.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
         let shown = args.output.display();
@@ -99,6 +100,11 @@ fn check_flags(args: &SteerFitArgs, family: Family) -> Result<(), Failure> {
     }
     if family == Family::Score && args.quantize.is_some() {
         return Err(Failure::usage("--quantize is for MusicGen models; name one with --model"));
+    }
+    for (flag, text) in [("--attribute", args.attribute.as_deref()), ("--licence", Some(args.licence.as_str()))] {
+        if text.is_some_and(|text| text.chars().any(char::is_control)) {
+            return Err(Failure::usage(format!("{flag}: holds control characters; give plain text")));
+        }
     }
     let nothing = |list: &Vec<Frees>| list.contains(&Frees::Nothing) && list.len() > 1;
     if args.frees.as_ref().is_some_and(nothing) {
@@ -174,13 +180,15 @@ fn provenance(args: &SteerFitArgs, files: usize) -> String {
         Some(table) => format!("the values in {}", last(table)),
         None => format!("{} against {}", list(&args.positive), list(&args.negative)),
     };
-    format!(
+    let text = format!(
         "{files} files, {from}; affetto steer fit --method {} --window {} --folds {} --seed {}",
         args.method.name(),
         args.window,
         args.folds,
         args.seed
-    )
+    );
+    // Names of folders may hold anything.
+    text.replace(char::is_control, " ")
 }
 
 /// Refuses directions of which no probe is better than chance; the best score at their site.

@@ -2,17 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use affetto_score::midi;
-
 use super::examples::Example;
-use crate::input;
 
 /// A program with at least this share of the notes counts as heard.
 const HEARD: f64 = 0.05;
 /// The positive class is its own instruments' where they play at least this share of its notes.
 const DOMINANT: f64 = 0.5;
-/// The largest file that is read.
-const MAX_BYTES: u64 = 64 << 20;
 
 /// The programs heard in the positive examples (128 = drum kit), where most of their notes are played by ones that are not
 /// heard in the negative examples; else none.
@@ -36,9 +31,7 @@ fn shares<'a>(files: impl Iterator<Item = &'a Example>) -> BTreeMap<u8, f64> {
     let mut count = 0.0;
     for file in files {
         // The file has been recorded, so it can be read.
-        let Some(score) = input::bytes(&file.path, MAX_BYTES).ok().and_then(|bytes| midi::read(&bytes).ok()) else {
-            continue;
-        };
+        let Ok(score) = affetto::read_midi(&file.path) else { continue };
         let part = 1.0 / score.notes.len().max(1) as f64;
         score.notes.iter().for_each(|note| *sums.entry(note.instrument.0).or_default() += part);
         count += 1.0;

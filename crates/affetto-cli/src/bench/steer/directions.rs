@@ -1,6 +1,5 @@
 //! The directions to measure: found by name or file, each with what it is meant to move.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use affetto::Assets;
@@ -87,12 +86,11 @@ pub fn load(args: &BenchSteerArgs, assets: &Assets) -> Result<Vec<Direction>, Fa
 /// `NAME` or `FILE`, with `@SITE` behind it or not.
 fn one(text: &str, args: &BenchSteerArgs, assets: &Assets) -> Result<Direction, Failure> {
     let (name, site) = split(text);
-    // Directions under a research licence are not in the binary, but beside the judges.
-    let beside = research(args).into_iter().find(|(known, _)| known == name && !affetto::directions::is_file(name));
-    let file = match beside {
-        Some((_, path)) => Directions::open(path).map_err(|e| Failure::failed(e.to_string()))?,
-        None => affetto::directions::read(Some(assets), name)?,
-    };
+    // Those beside the judges first, which may be newer than the ones in the binary, or not in it at all.
+    let beside = beside(args).filter(|folder| {
+        affetto::directions::names(folder).iter().any(|known| known.eq_ignore_ascii_case(name.trim()))
+    });
+    let file = affetto::directions::read(Some(beside.as_ref().unwrap_or(assets)), name)?;
     let label = match site {
         Some(site) => format!("{}@{}", file.about.name, site.name()),
         None => file.about.name.clone(),
@@ -111,20 +109,32 @@ fn split(text: &str) -> (&str, Option<Site>) {
 /// Names of all directions that are there.
 fn known(args: &BenchSteerArgs, assets: &Assets) -> Vec<String> {
     let mut names = affetto::directions::names(assets);
-    names.extend(research(args).into_iter().map(|(name, _)| name));
+    names.extend(beside(args).iter().flat_map(affetto::directions::names));
     names.sort();
     names.dedup();
     names
 }
 
-/// Names and files of the directions in the folder of the judges.
-fn research(args: &BenchSteerArgs) -> Vec<(String, PathBuf)> {
-    let Ok(entries) = std::fs::read_dir(args.research.join("steering")) else { return Vec::new() };
-    let named = |path: PathBuf| {
-        let name = path.file_name()?.to_str()?.strip_suffix(".safetensors")?.to_owned();
-        Some((name, path))
-    };
-    entries.flatten().filter_map(|entry| named(entry.path())).collect()
+/// The folder of the judges, which may have a folder `steering` as the models do.
+fn beside(args: &BenchSteerArgs) -> Option<Assets> {
+    Assets::open(&args.research).ok()
+}
+
+/// The site for directions that act at once: none where each shall act as its file says.
+///
+/// # Errors
+/// Some were given a site with `@` and they do not all act at it: one take has one site for all.
+pub fn shared_site(directions: &[&Direction]) -> Result<Option<Site>, Failure> {
+    let Some(site) = directions.iter().find_map(|d| d.site) else { return Ok(None) };
+    match directions.iter().find(|d| d.acting_site() != site) {
+        None => Ok(Some(site)),
+        Some(other) => Err(Failure::usage(format!(
+            "@{}: {} acts at {}, and directions that act at once share a site; put the same @SITE behind each",
+            site.name(),
+            other.file.about.name,
+            other.acting_site().name()
+        ))),
+    }
 }
 
 #[cfg(test)]

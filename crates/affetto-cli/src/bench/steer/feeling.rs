@@ -8,7 +8,7 @@ use affetto_judge::bootstrap::{Estimate, difference, estimate};
 use affetto_judge::metrics::METRICS;
 use serde::Serialize;
 
-use super::directions::Direction;
+use super::directions::{Direction, shared_site};
 use super::making::{Maker, NEUTRAL};
 use super::measures::{Listening, Measured};
 use super::{Done, number};
@@ -46,6 +46,7 @@ struct Line {
 pub fn run(maker: &mut Maker<'_>, directions: &[Direction]) -> Result<Done, Failure> {
     let args = maker.args;
     let pair = axes(directions)?;
+    let options = SteerOptions { site: shared_site(&pair)?, orthogonal: args.orthogonal, ..SteerOptions::default() };
     let seeds = usize::from(args.seeds);
     let targets: Vec<Emotion> =
         GRID.iter().flat_map(|&valence| GRID.iter().map(move |&arousal| Emotion { valence, arousal })).collect();
@@ -63,7 +64,7 @@ pub fn run(maker: &mut Maker<'_>, directions: &[Direction]) -> Result<Done, Fail
                     _ => {
                         let emotion = if told { *target } else { NEUTRAL };
                         let steers = if steered { steers(pair, args, *target) } else { Vec::new() };
-                        let take = maker.take(seed, args.seconds, emotion, &steers, options(args))?;
+                        let take = maker.take(seed, args.seconds, emotion, &steers, options)?;
                         let found = hear(maker, &take)?;
                         if !told && !steered {
                             *neither = Some(found.clone());
@@ -119,8 +120,14 @@ fn steers(pair: [&Direction; 2], args: &BenchSteerArgs, target: Emotion) -> Vec<
     vec![at(pair[0], target.valence), at(pair[1], target.arousal)]
 }
 
-fn options(args: &BenchSteerArgs) -> SteerOptions {
-    SteerOptions { orthogonal: args.orthogonal, ..SteerOptions::default() }
+/// Readings by seed, each of all feelings. Resampled so, that "neither" is the same takes for every feeling counts as
+/// what it is.
+fn by_seed(heard: &[Heard], seeds: usize) -> Vec<Vec<Heard>> {
+    (0..seeds).map(|seed| heard.iter().skip(seed).step_by(seeds).copied().collect()).collect()
+}
+
+fn agreement_of(seeds: &[&Vec<Heard>]) -> [f64; MEASURES.len()] {
+    agreement::measures(&seeds.iter().copied().flatten().collect::<Vec<_>>())
 }
 
 fn report(maker: &Maker<'_>, pair: [&Direction; 2], heard: &[[Vec<Heard>; 2]], quality: &[Vec<Measured>]) -> Done {
@@ -128,12 +135,12 @@ fn report(maker: &Maker<'_>, pair: [&Direction; 2], heard: &[[Vec<Heard>; 2]], q
     let mut lines = Vec::new();
     for (judge, name) in JUDGES.into_iter().enumerate() {
         for (arm, (arm_name, ..)) in ARMS.into_iter().enumerate() {
-            let table = |arm: usize| vec![heard[arm][judge].clone()];
+            let table = |arm: usize| vec![by_seed(&heard[arm][judge], usize::from(args.seeds))];
             let less = match arm == CONDITION {
                 true => Vec::new(),
-                false => difference(&table(arm), &table(CONDITION), agreement::measures).to_vec(),
+                false => difference(&table(arm), &table(CONDITION), agreement_of).to_vec(),
             };
-            let values = estimate(&table(arm), agreement::measures).to_vec();
+            let values = estimate(&table(arm), agreement_of).to_vec();
             lines.push(Line { arm: arm_name, judge: name, values, less_condition: less });
         }
     }
@@ -165,7 +172,7 @@ fn report(maker: &Maker<'_>, pair: [&Direction; 2], heard: &[[Vec<Heard>; 2]], q
         text: format!(
             "{}\n{}\n{}the same {} feelings (3 × 3, ±0.8) and {} seeds of {} s in all conditions; steering: valence to ±{:.2}, \
              arousal to ±{:.2}, in proportion to the feeling. DISTANCE: of heard and asked, smaller is better; [low, high]: \
-             95 % bootstrap over the takes, paired in the differences; * where it leaves out 0. Last: median quality\n\
+             95 % bootstrap over the seeds, paired in the differences; * where it leaves out 0. Last: median quality\n\
              {model}, {:?}, judges fitted on the {} part\n",
             output::table(&rows),
             output::table(&differences),
@@ -194,5 +201,34 @@ fn text(e: Estimate, signed: bool) -> String {
             let clear = if e.is_clear() { " *" } else { "" };
             format!("{:+.2} [{:+.2}, {:+.2}]{clear}", e.value, e.low, e.high)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_that_are_counted_for_every_feeling_are_resampled_once() {
+        let seeds = 4;
+        // As `run` gathers them: each feeling with all seeds, and the same take for every feeling.
+        let axes = GRID.into_iter().map(f64::from);
+        let heard: Vec<Heard> = axes
+            .flat_map(|v| {
+                (0..seeds).map(move |seed| Heard {
+                    asked: EmotionReading { valence: v, arousal: 0.0 },
+                    heard: EmotionReading { valence: 0.0, arousal: seed as f64 },
+                })
+            })
+            .collect();
+        let table = by_seed(&heard, seeds);
+        assert!(
+            table.iter().enumerate().all(|(s, row)| row.len() == 3 && row.iter().all(|h| h.heard.arousal == s as f64))
+        );
+        let error = MEASURES.iter().position(|m| *m == "error_arousal").unwrap();
+        let of_takes: Vec<Vec<Heard>> = heard[..seeds].iter().map(|h| vec![*h]).collect();
+        let (many, once) = (estimate(&[table], agreement_of)[error], estimate(&[of_takes], agreement_of)[error]);
+        assert_eq!(many, once, "no surer for being counted three times");
+        assert!(many.low <= 0.5 && many.high >= 2.5, "{many:?}");
     }
 }

@@ -1,12 +1,12 @@
 //! Two directions at once, their weights adding up to 1: does each come and go with its own?
 
-use affetto::steering::{SteerOptions, Strength};
+use affetto::steering::{Steer, SteerOptions, Strength};
 use affetto_judge::metrics::METRICS;
 use serde::Serialize;
 
 use super::curve::{Curve, GOAL_SPEARMAN, Sweep};
-use super::directions::Direction;
-use super::making::Maker;
+use super::directions::{Direction, shared_site};
+use super::making::{ALMOST_ZERO, Maker};
 use super::measures::Listening;
 use super::{Done, number, picture, two};
 use crate::failure::Failure;
@@ -35,8 +35,7 @@ pub fn run(maker: &mut Maker<'_>, directions: &[Direction]) -> Result<Done, Fail
     let pair = two(directions, "fusion", "such as two styles")?;
     let own = [pair[0].own(args, maker.measures)?, pair[1].own(args, maker.measures)?];
     let strengths = pair.map(|d| d.strength(args));
-    let site = (pair[0].site == pair[1].site).then_some(pair[0].site).flatten();
-    let options = SteerOptions { site, orthogonal: args.orthogonal, ..SteerOptions::default() };
+    let options = SteerOptions { site: shared_site(&pair)?, orthogonal: args.orthogonal, ..SteerOptions::default() };
     let seeds = usize::from(args.seeds);
     maker.expect(seeds * WEIGHTS.len() + usize::from(args.unsteered));
     let listening = if own.iter().any(|o| maker.measures.needs(o) == Listening::Everything) {
@@ -47,10 +46,7 @@ pub fn run(maker: &mut Maker<'_>, directions: &[Direction]) -> Result<Done, Fail
     let unsteered = maker.measured(usize::from(args.unsteered), &[], SteerOptions::default(), listening)?;
     let mut takes = Vec::new();
     for weight in WEIGHTS {
-        let steers = [
-            pair[0].at(Strength::Constant(strengths[0] * weight as f32)),
-            pair[1].at(Strength::Constant(strengths[1] * (1.0 - weight) as f32)),
-        ];
+        let steers = [weighted(pair[0], strengths[0], weight), weighted(pair[1], strengths[1], 1.0 - weight)];
         takes.push(maker.measured(seeds, &steers, options, listening)?);
     }
     let sweep = Sweep { strengths: WEIGHTS.to_vec(), takes };
@@ -84,8 +80,8 @@ pub fn run(maker: &mut Maker<'_>, directions: &[Direction]) -> Result<Done, Fail
     Ok(Done {
         text: format!(
             "{}both directions at once: the first at w times its strength, the second at 1 - w times its own; means over \
-             {seeds} seeds of {} s, Spearman of weight and mean with a 95 % bootstrap interval over the seeds\n{model}, \
-             {:?}, neutral feeling\n",
+             {seeds} seeds of {} s, Spearman of weight and mean with a 95 % bootstrap interval over the seeds; the conditions \
+             that they free give way at every weight\n{model}, {:?}, neutral feeling\n",
             output::table(&rows),
             args.seconds,
             args.words
@@ -96,4 +92,11 @@ pub fn run(maker: &mut Maker<'_>, directions: &[Direction]) -> Result<Done, Fail
         }),
         files: vec![("fusion.svg".into(), svg)],
     })
+}
+
+/// A direction at a share of its strength. It is there at a weight of 0 as well: what the other loses to it, and the
+/// conditions that give way, are the same at every weight.
+fn weighted(direction: &Direction, strength: f32, weight: f64) -> Steer {
+    let strength = strength * weight as f32;
+    direction.at(Strength::Constant(if strength == 0.0 { ALMOST_ZERO } else { strength }))
 }

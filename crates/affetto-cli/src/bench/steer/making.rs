@@ -12,8 +12,8 @@ use crate::progress::Progress;
 /// Neither pleasant nor unpleasant, neither calm nor excited.
 pub const NEUTRAL: Emotion = Emotion { valence: 0.0, arousal: 0.0 };
 
-/// Not 0, so that conditions give way, but nothing that could be heard.
-const ALMOST_ZERO: f32 = 1e-6;
+/// Not 0, so that conditions give way and others are made orthogonal to it, but nothing that could be heard.
+pub const ALMOST_ZERO: f32 = 1e-6;
 
 /// Makes takes, and tells how many are done.
 pub struct Maker<'a> {

@@ -4,12 +4,15 @@ mod compare;
 mod curve;
 mod directions;
 mod feeling;
+mod flags;
 mod fusion;
 mod making;
 mod measures;
 mod picture;
 mod span;
 mod sweep;
+
+use std::path::Path;
 
 use affetto::Studio;
 
@@ -33,15 +36,7 @@ struct Done {
 
 /// Measures, prints, and writes where a folder is named.
 pub fn run(args: &BenchSteerArgs) -> Result<(), Failure> {
-    if args.steps.is_multiple_of(2) {
-        return Err(Failure::usage(format!(
-            "--steps {}: expected an odd number, one of the strengths is 0",
-            args.steps
-        )));
-    }
-    if !(args.most.is_finite() && args.most > 0.0) {
-        return Err(Failure::usage(format!("--most {}: expected a number above 0", args.most)));
-    }
+    flags::check(args)?;
     lara::check_out(args.out.as_deref())?;
     let assets = args.assets.open()?;
     let directions = directions::load(args, &assets)?;
@@ -66,19 +61,24 @@ pub fn run(args: &BenchSteerArgs) -> Result<(), Failure> {
         SteerPart::Emotion => feeling::run(&mut maker, &directions)?,
     };
     maker.finish();
-    if let Some(out) = &args.out {
-        let mut files = done.files;
-        files.push(("table.txt".into(), done.text.clone()));
-        files.push(("table.json".into(), format!("{}\n", output::to_json(&done.json)?)));
-        lara::write(out, files)?;
-    }
-    match args.json {
+    // What took so long is printed even where it cannot be written.
+    let written = args.out.as_deref().map_or(Ok(()), |out| write(out, &done));
+    let printed = match args.json {
         true => output::json(&done.json),
         false => {
-            let written = args.out.as_ref().map(|out| format!("written: table and curves in {}\n", out.display()));
-            output::bytes(format!("{}{}", done.text, written.unwrap_or_default()).as_bytes())
+            let out = args.out.as_ref().filter(|_| written.is_ok());
+            let line = out.map(|out| format!("written: table and curves in {}\n", out.display()));
+            output::bytes(format!("{}{}", done.text, line.unwrap_or_default()).as_bytes())
         }
-    }
+    };
+    written.and(printed)
+}
+
+fn write(out: &Path, done: &Done) -> Result<(), Failure> {
+    let mut files = done.files.clone();
+    files.push(("table.txt".into(), done.text.clone()));
+    files.push(("table.json".into(), format!("{}\n", output::to_json(&done.json)?)));
+    lara::write(out, files)
 }
 
 /// A number with as many digits as it takes.

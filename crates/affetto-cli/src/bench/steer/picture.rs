@@ -37,10 +37,27 @@ struct Panel<'a> {
     marks: Vec<f64>,
 }
 
-/// A file name for a direction.
-pub fn file_name(direction: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
-    format!("{}.svg", direction.chars().map(plain).collect::<String>().trim_matches('-'))
+/// The longest name of a file, without its ending and number.
+const LONGEST: usize = 80;
+/// Names of pictures that show several directions.
+const TAKEN: [&str; 2] = ["overview", "compare"];
+
+/// File names for directions, no two alike, capitals or not.
+pub fn file_names<'a>(directions: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let mut taken: Vec<String> = TAKEN.map(str::to_owned).to_vec();
+    let name = |direction: &str| {
+        let stem: String = direction.chars().map(plain).skip_while(|c| *c == '-').take(LONGEST).collect();
+        let stem = Some(stem.trim_end_matches('-')).filter(|stem| !stem.is_empty()).unwrap_or("direction");
+        let (mut name, mut number) = (stem.to_owned(), 2);
+        while taken.contains(&name.to_lowercase()) {
+            name = format!("{stem}-{number}");
+            number += 1;
+        }
+        taken.push(name.to_lowercase());
+        format!("{name}.svg")
+    };
+    directions.into_iter().map(name).collect()
 }
 
 /// A direction: what it is meant to move, and quality beside it.
@@ -206,7 +223,14 @@ mod tests {
         assert!(svg.starts_with("<svg") && svg.contains("a &amp; b") && svg.contains(">one<") && svg.contains(">two<"));
         assert_eq!(svg.matches("<circle").count(), 6);
         assert!(svg.matches("<path").count() > 100 && !svg.contains("NaN"));
-        assert_eq!(file_name("valence@heads"), "valence-heads.svg");
-        assert_eq!(file_name("../a b"), "a-b.svg");
+    }
+
+    #[test]
+    fn no_two_pictures_have_the_same_name() {
+        assert_eq!(file_names(["valence@heads", "../a b"]), ["valence-heads.svg", "a-b.svg"]);
+        assert_eq!(file_names(["a.b", "a-b", "A b", "a-b-2"]), ["a-b.svg", "a-b-2.svg", "A-b-3.svg", "a-b-2-2.svg"]);
+        assert_eq!(file_names(["明", "暗"]), ["direction.svg", "direction-2.svg"]);
+        assert_eq!(file_names(["overview", "Compare"]), ["overview-2.svg", "Compare-2.svg"]);
+        assert_eq!(file_names(["x".repeat(400).as_str()])[0].len(), LONGEST + 4);
     }
 }

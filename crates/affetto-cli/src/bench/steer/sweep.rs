@@ -39,8 +39,9 @@ pub struct Line {
     pub soundness: Soundness,
     /// Whether Spearman's goal is reached.
     pub monotone: bool,
-    /// Whether all medians stay inside their bands up to the recommended strength, either way.
-    pub sound: bool,
+    /// Whether all medians stay inside their bands up to the recommended strength, either way; `None` where no strength
+    /// as high was tried.
+    pub sound: Option<bool>,
     /// What else moves at the recommended strength: measure, change at it, and at its negative, in deviations.
     pub off_target: Vec<(String, f64, f64)>,
     /// The mean size of those changes, of both ways.
@@ -59,12 +60,12 @@ pub struct Ground<'a> {
 
 /// The strengths for a direction.
 pub fn strengths(args: &BenchSteerArgs, recommended: f64) -> Vec<f64> {
-    let unit = match args.scale {
+    let unit = match args.scale() {
         SteerScale::Absolute => 1.0,
         SteerScale::Recommended => recommended,
     };
-    let half = i32::from(args.steps / 2);
-    let at = |i: i32| f64::from(i) / f64::from(half) * f64::from(args.most) * unit;
+    let half = i32::from(args.steps() / 2);
+    let at = |i: i32| f64::from(i) / f64::from(half) * f64::from(args.most()) * unit;
     // In single precision, as they are used and named.
     (-half..=half).map(|i| f64::from(at(i) as f32)).collect()
 }
@@ -116,13 +117,13 @@ fn size(change: &(String, f64, f64)) -> f64 {
     change.1.abs().max(change.2.abs())
 }
 
-/// Whether all medians are inside at every strength up to `recommended`, of which at least one must have been tried on
-/// each side: the first beyond it stands for it where none below was.
-fn sound_to(strengths: &[f64], soundness: &Soundness, recommended: f64) -> bool {
-    let Some((low, high)) = soundness.range else { return false };
-    let next = strengths.iter().copied().find(|&s| s > 0.0).unwrap_or(0.0);
-    let last = strengths.iter().copied().filter(|&s| s <= recommended + 1e-6).fold(next, f64::max);
-    high >= last && low <= -last
+/// Whether all medians are inside at every strength up to the first that is at least `recommended`, on both sides; `None`
+/// where none so high was tried on one of them.
+fn sound_to(strengths: &[f64], soundness: &Soundness, recommended: f64) -> Option<bool> {
+    let reached = recommended - 1e-6;
+    let up = strengths.iter().copied().find(|&s| s >= reached)?;
+    let down = strengths.iter().rev().copied().find(|&s| s <= -reached)?;
+    Some(soundness.range.is_some_and(|(low, high)| high >= up && low <= down))
 }
 
 /// Sweeps all directions.
@@ -139,7 +140,7 @@ pub fn run(
     directions.iter().try_for_each(|d| d.own(args, maker.measures).map(drop))?;
     let unsteered = args.unsteered.max(args.seeds);
     maker.expect(usize::from(unsteered));
-    let rows = |d: &Direction| usize::from(args.steps) - usize::from(!maker.frees_at_zero(d));
+    let rows = |d: &Direction| usize::from(args.steps()) - usize::from(!maker.frees_at_zero(d));
     let rows: usize = directions.iter().map(rows).sum();
     maker.expect(rows * usize::from(args.seeds));
     let unsteered = maker.measured(usize::from(unsteered), &[], Default::default(), Listening::Everything)?;
@@ -151,8 +152,9 @@ pub fn run(
 
 /// The table, the pictures and the JSON.
 pub fn report(args: &BenchSteerArgs, lines: &[Line], unsteered: &[Measured], bands: &[Band], model: &str) -> Done {
+    let names = picture::file_names(lines.iter().map(|line| line.direction.as_str()));
     let mut files: Vec<(String, String)> =
-        lines.iter().map(|line| (picture::file_name(&line.direction), picture::curves(line, bands))).collect();
+        names.into_iter().zip(lines).map(|(name, line)| (name, picture::curves(line, bands))).collect();
     files.push(("overview.svg".into(), picture::overview(lines)));
     Done {
         json: serde_json::json!({
@@ -254,7 +256,7 @@ fn quality_row(line: &Line) -> Vec<String> {
         line.method.into(),
         format!("{:.2}", line.recommended),
         range,
-        if line.sound { "PASS" } else { "miss" }.into(),
+        line.sound.map_or("not tried", |sound| if sound { "PASS" } else { "miss" }).into(),
         if outside.is_empty() { "–".into() } else { outside.join("; ") },
         format!("{:.2}: {}", line.mean_off_target, most.join(", ")),
     ]
@@ -265,14 +267,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn soundness_at_the_recommended_strength_needs_both_sides() {
+    fn soundness_at_the_recommended_strength_needs_a_strength_as_high_on_both_sides() {
         let strengths = [-1.0, -0.5, 0.0, 0.5, 1.0];
         let found = |range| Soundness { medians: vec![], range, outside: vec![] };
-        assert!(sound_to(&strengths, &found(Some((-0.5, 1.0))), 0.6));
-        assert!(!sound_to(&strengths, &found(Some((0.0, 1.0))), 0.6));
-        assert!(!sound_to(&strengths, &found(Some((-0.5, 0.5))), 1.0));
-        // Below the first step: the first step has to be sound.
-        assert!(!sound_to(&strengths, &found(Some((0.0, 0.0))), 0.2));
-        assert!(!sound_to(&strengths, &found(None), 0.2));
+        let sound = |range, recommended| sound_to(&strengths, &found(range), recommended);
+        assert_eq!(sound(Some((-0.5, 0.5)), 0.5), Some(true));
+        assert_eq!(sound(Some((-1.0, 1.0)), 0.6), Some(true));
+        // What is sound at 0.5 need not be at 0.6: the next that was tried counts.
+        assert_eq!(sound(Some((-0.5, 1.0)), 0.6), Some(false));
+        assert_eq!(sound(Some((-1.0, 0.5)), 0.6), Some(false));
+        assert_eq!(sound(Some((0.0, 0.0)), 0.2), Some(false));
+        assert_eq!(sound(None, 0.2), Some(false));
+        assert_eq!(sound(Some((-1.0, 1.0)), 1.5), None);
+        assert_eq!(sound_to(&strengths[1..], &found(Some((-0.5, 1.0))), 0.6), None, "one side alone");
     }
 }
