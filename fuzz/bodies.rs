@@ -1,6 +1,7 @@
 //! What each fuzz target does with its bytes. Shared by cargo-fuzz (`fuzz_targets/`) and by the replay on stable
 //! (`crates/affetto/tests/fuzz_replay.rs`). Nothing here may panic, whatever the bytes.
 
+use affetto_control::steering::{Directions, Site, Strength};
 use affetto_control::{EmotionCurve, Lexicon, WordsHead};
 use affetto_engine::{Checkpoint, PickleFile};
 use affetto_models::encodec::EncodecConfig;
@@ -13,7 +14,7 @@ use affetto_score::{Instrument, Note, Score, codec, midi, musicxml};
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 10] = [
     ("midi", midi_file),
     ("safetensors_header", safetensors_header),
     ("soundfont", soundfont),
@@ -22,6 +23,8 @@ pub const TARGETS: [Target; 8] = [
     ("pickle", pickle),
     ("audio_decode", audio_decode),
     ("xp_cfg", xp_cfg),
+    ("directions", directions),
+    ("strength", strength),
 ];
 
 /// A MIDI file: read, through the codec, and written in both notations.
@@ -44,6 +47,26 @@ fn rewrite(score: &Score) -> bool {
     let _ = musicxml::write(score);
     let again = midi::read(&midi::write(score)).expect("what was written can be read");
     assert!(again.notes.len() <= score.notes.len(), "writing made notes up");
+    true
+}
+
+/// A file of directions: read, made ready at every site, and written again as it was.
+pub fn directions(bytes: &[u8]) -> bool {
+    let Ok(read) = Directions::from_bytes("fuzz", bytes.to_vec()) else { return false };
+    for site in Site::ALL {
+        let _ = (read.vector(site, None), read.vector(site, Some(11)), read.best(site));
+    }
+    let written = read.to_bytes().expect("what was read can be written");
+    Directions::from_bytes("again", written).expect("what was written can be read");
+    true
+}
+
+/// A strength along time: read, followed, and printed so that it can be read again.
+pub fn strength(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let Ok(read) = Strength::parse(text) else { return false };
+    assert!([0.0, 1e-9, 7.5, 1e9].iter().all(|&seconds| read.at(seconds).is_finite()), "{text:?}");
+    assert_eq!(Strength::parse(&read.to_string()).as_ref(), Ok(&read), "{text:?}");
     true
 }
 

@@ -155,3 +155,13 @@ fn audio_decode() {
 fn xp_cfg() {
     replay("xp_cfg");
 }
+
+#[test]
+fn directions() {
+    replay("directions");
+}
+
+#[test]
+fn strength() {
+    replay("strength");
+}
