@@ -47,8 +47,7 @@ pub struct SteerFitArgs {
     /// Fit by every method and print how well each does on examples it has not seen
     #[arg(long, overrides_with = "compare")]
     pub compare: bool,
-    /// Where the directions act unless another site is asked for: residual, attention or heads [default: residual or
-    /// attention, whichever tells the examples apart better]
+    /// Where the directions act unless another site is asked for: residual, attention or heads [default: residual]
     #[arg(long, value_name = "SITE", value_parser = site)]
     pub site: Option<Site>,
     /// Seconds of a stretch: longer files are several examples

@@ -35,7 +35,7 @@ pub struct FitOptions {
     pub seed: u64,
     /// Threads; their number changes nothing.
     pub threads: usize,
-    /// The site that the directions recommend; `None` = residual or attention, whichever has the better probe.
+    /// The site that the directions recommend; `None` = the residual stream.
     pub site: Option<Site>,
 }
 
@@ -104,9 +104,8 @@ pub fn fit(
             (site, site_directions(spool, &probes, spool.shape().parts(site)))
         })
         .collect();
-    let score = |site| comparison.row(options.method, site).map_or(f64::NEG_INFINITY, |row| row.score);
-    let by_score = if score(Site::Attention) > score(Site::Residual) { Site::Attention } else { Site::Residual };
-    let site = options.site.unwrap_or(by_score);
+    // Attention's output often scores as well, but pushing it hardly moves the music (README, `bench steer --compare`).
+    let site = options.site.unwrap_or(Site::Residual);
     let mean = stats::mean(labels);
     let variance = labels.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / labels.len() as f64;
     let about = About {
