@@ -68,8 +68,11 @@ pub fn train_directions(
         )));
     }
     let source = source(run, config.seed)?;
+    let count = |keyed: bool| if keyed { config.keyed_windows } else { config.windows };
+    let most = chosen.iter().map(|r| count(r.keyed)).max().unwrap_or(0);
+    let drawn = windows::draw(&source, most, &mut |share| progress("drawing", share));
     let plain = match chosen.iter().any(|r| !r.keyed) {
-        true => windows::hear(&source, lm, config.windows, Keys::AsDrawn, &mut |share| progress("windows", share))?,
+        true => windows::hear(&drawn[..config.windows], lm, Keys::AsDrawn, &mut |share| progress("windows", share))?,
         false => Vec::new(),
     };
     let mut shipped = Vec::new();
@@ -83,7 +86,7 @@ pub fn train_directions(
                 for tonic in 0..TONICS as u8 {
                     let keys = Keys::On { tonic, relatives: recipe.relatives };
                     let mut told = |share: f32| progress("keys", (f32::from(tonic) + share) / TONICS as f32);
-                    let heard = windows::hear(&source, lm, config.keyed_windows, keys, &mut told)?;
+                    let heard = windows::hear(&drawn[..config.keyed_windows], lm, keys, &mut told)?;
                     sets.push(one(recipe, &heard, &config, &origin, lm, run.threads)?);
                 }
                 every_tonic(sets)

@@ -36,20 +36,29 @@ pub enum Keys {
     },
 }
 
-/// Draws windows and reads them without conditions. `progress` hears the share done.
+/// Draws windows, each with its song. `progress` hears the share done.
+pub fn draw(source: &ScoreWindows, count: usize, progress: &mut dyn FnMut(f32)) -> Vec<(Drawn, String)> {
+    let songs: std::collections::HashMap<&str, &str> =
+        source.pieces().map(|piece: &Piece| (piece.id.as_str(), piece.song.as_str())).collect();
+    let one = |i: usize| {
+        let drawn = source.draw(STEP, i as u64);
+        progress((i + 1) as f32 / count as f32);
+        let song = songs.get(drawn.piece.as_str()).map_or(drawn.piece.clone(), |song| (*song).to_owned());
+        (drawn, song)
+    };
+    (0..count).map(one).collect()
+}
+
+/// Reads windows without conditions. `progress` hears the share done.
 pub fn hear(
-    source: &ScoreWindows,
+    windows: &[(Drawn, String)],
     lm: &DecoderLm,
-    count: usize,
     keys: Keys,
     progress: &mut dyn FnMut(f32),
 ) -> Result<Vec<Heard>, TrainError> {
-    let songs: std::collections::HashMap<&str, &str> =
-        source.pieces().map(|piece: &Piece| (piece.id.as_str(), piece.song.as_str())).collect();
-    let mut heard = Vec::with_capacity(count);
-    for i in 0..count {
-        let drawn = source.draw(STEP, i as u64);
-        progress((i + 1) as f32 / count as f32);
+    let mut heard = Vec::with_capacity(windows.len());
+    for (i, (drawn, song)) in windows.iter().enumerate() {
+        progress((i + 1) as f32 / windows.len() as f32);
         let shifts: Vec<i32> = match (keys, drawn.window.key) {
             (Keys::AsDrawn, _) => vec![0],
             (Keys::On { tonic, relatives }, Some(key)) => {
@@ -58,7 +67,6 @@ pub fn hear(
             }
             (Keys::On { .. }, None) => continue,
         };
-        let song = songs.get(drawn.piece.as_str()).map_or(drawn.piece.clone(), |song| (*song).to_owned());
         for shift in shifts {
             let moved = drawn.window.rows.iter().flat_map(|row| transposed(row, shift).map(u32::from));
             let codes: Vec<u32> = moved.collect();
