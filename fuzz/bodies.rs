@@ -4,6 +4,8 @@
 use affetto_control::steering::{Directions, Site, Strength};
 use affetto_control::{EmotionCurve, Lexicon, WordsHead};
 use affetto_engine::{Checkpoint, PickleFile};
+use affetto_judge::labels::Labels;
+use affetto_judge::table;
 use affetto_models::encodec::EncodecConfig;
 use affetto_models::folder::settings_as_config;
 use affetto_models::musicgen::MusicGenConfig;
@@ -14,7 +16,7 @@ use affetto_score::{Instrument, Note, Score, codec, midi, musicxml};
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("midi", midi_file),
     ("safetensors_header", safetensors_header),
     ("soundfont", soundfont),
@@ -25,6 +27,7 @@ pub const TARGETS: [Target; 10] = [
     ("xp_cfg", xp_cfg),
     ("directions", directions),
     ("strength", strength),
+    ("labels", labels),
 ];
 
 /// A MIDI file: read, through the codec, and written in both notations.
@@ -68,6 +71,21 @@ pub fn strength(bytes: &[u8]) -> bool {
     assert!([0.0, 1e-9, 7.5, 1e9].iter().all(|&seconds| read.at(seconds).is_finite()), "{text:?}");
     assert_eq!(Strength::parse(&read.to_string()).as_ref(), Ok(&read), "{text:?}");
     true
+}
+
+/// A table of labels.
+pub fn labels(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let lines = text.split('\n').count();
+    for row in table::rows(&text) {
+        let line = row.map_or_else(|quote| quote.line, |row| row.line);
+        assert!((1..=lines).contains(&line), "line {line} of {lines}");
+    }
+    Labels::parse(&text).is_ok_and(|labels| {
+        let inside = |x: f64| (-1.0..=1.0).contains(&x);
+        assert!(labels.rows.iter().all(|(name, r)| !name.is_empty() && inside(r.valence) && inside(r.arousal)));
+        true
+    })
 }
 
 /// A checkpoint's header, and every tensor it claims.

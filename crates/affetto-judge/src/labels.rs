@@ -1,6 +1,7 @@
 //! A user's own labels: a table of names (files, words) with valence and arousal, on either of the usual scales.
 
 use crate::notes::EmotionReading;
+use crate::table::{OpenQuote, Row, rows};
 
 /// Rows of a table at most.
 const MAX_ROWS: usize = 1_000_000;
@@ -51,10 +52,15 @@ pub struct LabelsError {
     pub reason: String,
 }
 
+impl From<OpenQuote> for LabelsError {
+    fn from(quote: OpenQuote) -> LabelsError {
+        LabelsError { line: quote.line, reason: quote.to_string() }
+    }
+}
+
 impl Labels {
     /// Reads a table: name, valence and arousal in the first three columns, or wherever a first line names them (`file`,
-    /// `word` or `name`; `valence…`; `arousal…`). Names with commas stand in double quotes. Empty lines and lines that
-    /// begin with `#` are passed over. The scale is told by the range: within -1 to 1, or else within 1 to 9.
+    /// `word` or `name`; `valence…`; `arousal…`). See [`rows`] for quotes and comments. The scale is told by the range: within -1 to 1, or else within 1 to 9.
     ///
     /// # Errors
     /// The first line that cannot be read, or lies on neither scale.
@@ -69,12 +75,9 @@ impl Labels {
         let mut columns = [0, 1, 2];
         let mut header_may_come = true;
         let mut found: Vec<(usize, String, f64, f64)> = Vec::new();
-        for (i, line) in csv.trim_start_matches('\u{feff}').lines().enumerate() {
-            let wrong = |reason: String| LabelsError { line: i + 1, reason };
-            if line.trim().is_empty() || line.trim_start().starts_with('#') {
-                continue;
-            }
-            let fields = fields(line);
+        for row in rows(csv) {
+            let Row { line, fields } = row?;
+            let wrong = |reason: String| LabelsError { line, reason };
             if std::mem::take(&mut header_may_come)
                 && let Some(named) = header(&fields)
             {
@@ -91,7 +94,7 @@ impl Labels {
             if name.is_empty() || found.len() >= MAX_ROWS {
                 return Err(wrong(format!("an empty name, or more than {MAX_ROWS} rows")));
             }
-            found.push((i + 1, name, number(columns[1])?, number(columns[2])?));
+            found.push((line, name, number(columns[1])?, number(columns[2])?));
         }
         let Some(first) = found.first() else {
             return Err(LabelsError { line: 1, reason: "no rows at all".into() });
@@ -129,24 +132,6 @@ fn header(fields: &[String]) -> Option<[usize; 3]> {
     Some([find(&["file", "word", "name"]).unwrap_or(0), valence, arousal])
 }
 
-/// The fields of a line of a table, trimmed, quotes taken off.
-pub fn fields(line: &str) -> Vec<String> {
-    let mut fields = vec![String::new()];
-    let (mut quoted, mut chars) = (false, line.chars().peekable());
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                fields.last_mut().expect("never empty").push('"');
-                chars.next();
-            }
-            '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(String::new()),
-            c => fields.last_mut().expect("never empty").push(c),
-        }
-    }
-    fields.iter().map(|f| f.trim().to_owned()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +160,6 @@ mod tests {
         assert!(said("a,0.5,NaN\n").contains("\"NaN\" is not a number"));
         assert!(said("file,valence,arousal\n").contains("no rows"));
         assert!(said("\"\",0,0\n").contains("empty name"));
-        assert_eq!(fields("\"a \"\"b\"\", c\", 1,2"), ["a \"b\", c", "1", "2"]);
+        assert_eq!(Labels::parse("\"a \"\"b\"\", c\", 1,0.5").unwrap().rows[0].0, "a \"b\", c");
     }
 }

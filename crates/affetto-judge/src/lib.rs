@@ -19,6 +19,7 @@ pub mod reference;
 pub mod ridge;
 pub mod sound;
 pub mod stats;
+pub mod table;
 
 pub use notes::{EmotionReading, JudgeError, NotesJudge};
 pub use reference::Reference;

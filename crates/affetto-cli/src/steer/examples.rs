@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use affetto::Family;
 use affetto::steering::LabelKind;
-use affetto_judge::labels::fields;
+use affetto_judge::table;
 use affetto_train::probes::MAX_LABEL;
 
 use crate::args::SteerFitArgs;
@@ -178,12 +178,8 @@ fn rows(csv: &str) -> Result<Vec<Row>, (usize, String)> {
     let mut columns = (0, 1, Some(2));
     let mut rows: Vec<Row> = Vec::new();
     let mut header_may_come = true;
-    for (i, text) in csv.trim_start_matches('\u{feff}').lines().enumerate() {
-        let line = i + 1;
-        if text.trim().is_empty() || text.trim_start().starts_with('#') {
-            continue;
-        }
-        let fields = fields(text);
+    for row in table::rows(csv) {
+        let table::Row { line, fields } = row.map_err(|quote| (quote.line, quote.to_string()))?;
         let named = |name: &str| fields.iter().position(|field| field.eq_ignore_ascii_case(name));
         if std::mem::take(&mut header_may_come)
             && let Some(file) = named("file")

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use affetto_judge::deam;
+use affetto_judge::table::{self, Row};
 
 use crate::config::EmotionScale;
 use crate::error::TrainError;
@@ -21,7 +22,7 @@ pub struct Clip {
 /// The longest list that is read, in bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Reads a list. Files are named from the list's folder. With [`EmotionScale::Detect`] all numbers must lie in [-1, 1],
+/// Reads a list ([`table::rows`] says how: quotes, lines that begin with `#`). Files are named from the list's folder. With [`EmotionScale::Detect`] all numbers must lie in [-1, 1],
 /// or all in [1, 9].
 ///
 /// # Errors
@@ -44,27 +45,28 @@ pub fn read(path: &Path, scale: EmotionScale) -> Result<Vec<Clip>, TrainError> {
 
 /// As [`read`], of a text; in words, what is wrong.
 fn parse(text: &str, folder: &Path, scale: EmotionScale) -> Result<Vec<Clip>, String> {
-    let mut rows = rows(text.trim_start_matches('\u{feff}'))?.into_iter();
-    let (_, header) = rows.next().ok_or("empty; expected a line of names: file,valence,arousal,text")?;
-    let column = |name: &str| header.iter().position(|field| field.trim().eq_ignore_ascii_case(name));
+    let mut rows = table::rows(text).map(|row| row.map_err(|quote| format!("line {}: {quote}", quote.line)));
+    let header = rows.next().ok_or("empty; expected a line of names: file,valence,arousal,text")??.fields;
+    let column = |name: &str| header.iter().position(|field| field.eq_ignore_ascii_case(name));
     let need = |name: &str| {
         column(name).ok_or_else(|| format!("no column {name:?} among {header:?}; expected file,valence,arousal[,text]"))
     };
     let (file, valence, arousal, words) = (need("file")?, need("valence")?, need("arousal")?, column("text"));
     let mut clips = Vec::new();
-    for (line, fields) in rows {
+    for row in rows {
+        let Row { line, fields } = row?;
         if fields.len() != header.len() {
             return Err(format!("line {line}: {} fields, expected {}", fields.len(), header.len()));
         }
         let number = |at: usize| {
-            let found = fields[at].trim();
+            let found = &fields[at];
             let wrong = || format!("line {line}: {:?} is {found:?}, expected a number", header[at]);
             found.parse::<f32>().ok().filter(|x| x.is_finite()).ok_or_else(wrong)
         };
         clips.push(Clip {
-            file: folder.join(fields[file].trim()),
+            file: folder.join(&fields[file]),
             emotion: [number(arousal)?, number(valence)?],
-            text: words.map_or(String::new(), |at| fields[at].trim().to_owned()),
+            text: words.map_or(String::new(), |at| fields[at].clone()),
         });
     }
     if clips.is_empty() {
@@ -105,48 +107,6 @@ fn one_to_nine(clips: &[Clip], scale: EmotionScale) -> Result<bool, String> {
             (true, true) => Err(format!("{told}, which fits -1 to 1 and 1 to 9; set musicgen.scale")),
         },
     }
-}
-
-/// The fields of every line that is not empty, with the line's number. A field may stand in double quotes; in them two
-/// mean one, and lines may break.
-fn rows(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
-    let mut rows = Vec::new();
-    let (mut fields, mut field) = (Vec::new(), String::new());
-    let (mut line, mut first) = (1, 1);
-    let (mut quoted, mut was_quoted) = (false, false);
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        line += usize::from(c == '\n');
-        match c {
-            '"' if quoted && characters.peek() == Some(&'"') => {
-                field.push('"');
-                characters.next();
-            }
-            '"' if quoted => quoted = false,
-            '"' if field.trim().is_empty() && !was_quoted => {
-                field.clear();
-                (quoted, was_quoted) = (true, true);
-            }
-            ',' if !quoted => {
-                fields.push(std::mem::take(&mut field));
-                was_quoted = false;
-            }
-            '\n' if !quoted => {
-                fields.push(std::mem::take(&mut field));
-                rows.push((first, std::mem::take(&mut fields)));
-                (was_quoted, first) = (false, line);
-            }
-            '\r' if !quoted => {}
-            c => field.push(c),
-        }
-    }
-    if quoted {
-        return Err(format!("line {first}: a quote that does not end"));
-    }
-    fields.push(field);
-    rows.push((first, fields));
-    rows.retain(|(_, fields)| fields.iter().any(|field| !field.trim().is_empty()));
-    Ok(rows)
 }
 
 #[cfg(test)]
