@@ -153,6 +153,14 @@ fn what_cannot_be_gone_on_from_is_named() {
     write(&desk, "piece.mid", &piece());
     std::fs::write(desk.path().join("text.mid"), "words").unwrap();
     std::fs::write(desk.path().join("codes.json"), "{\"family\":\"musicgen\",\"codes\":[[1]]}").unwrap();
+    desk.ok(&["generate", "x", "--duration", "4", "-o", "take.json"]);
+    let take = String::from_utf8(desk.read("take.json")).unwrap();
+    let broken = |name: &str, from: &str, to: &str| {
+        assert!(take.contains(from), "{from}");
+        std::fs::write(desk.path().join(name), take.replacen(from, to, 1)).unwrap();
+    };
+    broken("velocity.json", "\"velocity\":", "\"velocity\":1000");
+    broken("tempos.json", "\"tempos\":[", "\"tempo\":[");
     std::fs::write(desk.path().join("none.json"), "{\"family\":\"affetto-score\",\"codes\":[]}").unwrap();
     let line = |code: i32, flags: &[&str], parts: &[&str]| {
         let line = desk.fails(code, &[&["generate", "x", "-o", "a.mid", "--continue"], flags].concat());
@@ -163,6 +171,8 @@ fn what_cannot_be_gone_on_from_is_named() {
     line(1, &["text.mid"], &["text.mid", "MIDI"]);
     line(1, &["missing.mid"], &["missing.mid", "cannot be read"]);
     line(2, &["none.json"], &["--continue", "from notes"]);
+    line(1, &["velocity.json"], &["velocity.json", "expected u8"]);
+    line(1, &["tempos.json"], &["tempos.json", "tempos do not begin at 0"]);
     line(2, &["codes.json"], &["--continue", "--model"]);
     line(2, &["a.wav"], &["--continue", "a.wav", "--model"]);
     line(2, &["piece.mid", "--duration", "8"], &["duration", "piece.mid", "7.9 s", "11"]);

@@ -72,7 +72,8 @@ impl Take {
     }
 }
 
-/// What is read of a `take.json` to go on from it.
+/// What is read of a `take.json` to go on from it. No part is flattened: serde would hold the whole file as values first, and
+/// say of a wrong field no more than that none of it fits.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub(crate) struct StoredTake {
     pub family: String,
@@ -81,18 +82,16 @@ pub(crate) struct StoredTake {
     #[serde(default)]
     pub frame_rate: Option<f64>,
     pub codes: Vec<Vec<u32>>,
-    #[serde(flatten)]
-    notes: Option<StoredNotes>,
-}
-
-/// What is read of the notes.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-struct StoredNotes {
+    #[serde(default)]
     tempos: Vec<TempoChange>,
+    #[serde(default)]
     meters: Vec<MeterChange>,
+    #[serde(default)]
     keys: Vec<KeyChange>,
+    #[serde(default)]
     pickup: u32,
-    notes: Vec<Note>,
+    #[serde(default)]
+    notes: Option<Vec<Note>>,
 }
 
 /// The most notes of a take that are read, and the last tick they may end at: eleven hours at 120 quarters a minute.
@@ -126,8 +125,8 @@ impl StoredTake {
     /// # Errors
     /// Says what is wrong with them.
     pub fn into_score(self) -> std::result::Result<Score, String> {
-        let StoredNotes { tempos, meters, keys, pickup, notes } =
-            self.notes.ok_or("has no notes; give a take.json of a model that writes notes")?;
+        let StoredTake { tempos, meters, keys, pickup, notes, .. } = self;
+        let notes = notes.ok_or("has no notes; give a take.json of a model that writes notes")?;
         let from_start = |ticks: &[u32]| ticks.first() == Some(&0) && ticks.is_sorted();
         let ticks: Vec<u32> = tempos.iter().map(|tempo| tempo.tick).collect();
         if !from_start(&ticks) || tempos.iter().any(|tempo| !(1.0..=5000.0).contains(&tempo.bpm)) {
