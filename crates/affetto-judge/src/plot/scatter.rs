@@ -55,11 +55,12 @@ fn square(svg: &mut Svg, panel: &ScatterPanel, left: f64, voice: usize) {
     svg.text(Ink::Text, Anchor::Middle, (x(0.0), TOP + SIDE + 36.0), &format!("{} asked", panel.label));
     svg.upright(Ink::Text, (left - 42.0, y(0.0)), &format!("{} heard", panel.label));
     svg.polyline(Ink::Faint, true, [(x(-1.0), y(-1.0)), (x(1.0), y(1.0))]);
-    for (i, &(asked, heard)) in panel.points.iter().enumerate() {
+    let points = panel.points.iter().enumerate().map(|(i, &(asked, heard))| {
         // Those asked alike are drawn a little apart, always the same way.
         let apart = ((i as f64 * 0.618_034).fract() - 0.5) * 8.0;
-        svg.dot(Ink::Voice(voice), (x(asked) + apart, y(heard)), 3.0, 0.4);
-    }
+        (x(asked) + apart, y(heard))
+    });
+    svg.dots(Ink::Voice(voice), 3.0, 0.4, points);
     let means = means(&panel.points);
     if means.len() < panel.points.len() {
         svg.polyline(Ink::Text, false, means.iter().map(|m| (x(m.0), y(m.1))));

@@ -112,6 +112,22 @@ impl Svg {
         }
     }
 
+    /// Filled circles, all of one radius and opacity: each is seen through those above it.
+    pub fn dots(&mut self, ink: Ink, radius: f64, opacity: f64, points: impl IntoIterator<Item = (f64, f64)>) {
+        let mut circles = String::new();
+        for (x, y) in points.into_iter().filter(|&p| finite(p)) {
+            let _ = write!(circles, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\"/>");
+        }
+        if !circles.is_empty() {
+            let _ = write!(
+                self.body,
+                "<g class=\"{}\" fill-opacity=\"{:.2}\">{circles}</g>",
+                ink.class(),
+                opacity.clamp(0.0, 1.0)
+            );
+        }
+    }
+
     /// Level bars (left end x, middle y, length), all of one height and opacity, as a single path: thousands of notes
     /// or cells stay small.
     pub fn bars(&mut self, ink: Ink, height: f64, opacity: f64, bars: impl IntoIterator<Item = (f64, f64, f64)>) {
@@ -228,10 +244,14 @@ mod tests {
         let mut svg = Svg::new(10.0, 10.0, "x");
         svg.line(Ink::Grid, (f64::NAN, 0.0), (1.0, 1.0));
         svg.dot(Ink::Text, (0.0, f64::INFINITY), 1.0, 1.0);
+        svg.dots(Ink::Text, 1.0, 1.0, [(f64::NAN, 0.0)]);
         svg.bars(Ink::Text, 1.0, 1.0, [(0.0, f64::NAN, 1.0)]);
         svg.polyline(Ink::Voice(9), true, [(0.0, 0.0), (f64::NAN, 1.0), (2.0, 3.0)]);
         let text = svg.finish();
-        assert!(!text.contains("NaN") && !text.contains("inf") && !text.contains("<path"), "{text}");
+        assert!(
+            !text.contains("NaN") && !text.contains("inf") && !text.contains("<path") && !text.contains("<g"),
+            "{text}"
+        );
         assert!(text.contains("class=\"v1\"") && text.contains("points=\"0.0,0.0 2.0,3.0\""), "{text}");
     }
 
