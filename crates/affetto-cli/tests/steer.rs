@@ -68,7 +68,8 @@ fn programs(take: &Value) -> Vec<u64> {
 
 #[test]
 fn a_strength_of_0_changes_nothing_and_others_do() {
-    let desk = desk(&[("frees", &|made| made.about.frees = vec![Freed::Key, Freed::Density, Freed::Instruments])]);
+    let all = |made: &mut Directions| made.about.frees = vec![Freed::Key, Freed::Density, Freed::Instruments];
+    let desk = desk(&[("frees", &all), ("mode", &|made| made.about.frees = vec![Freed::Mode])]);
     let make = |name: &str, flags: &[&str]| {
         let files = [format!("{name}.mid"), format!("{name}.wav")];
         let args = ["generate", "x", "--duration", "4", "--seed", "4", "-o", &files[0], "-o", &files[1]];
@@ -77,7 +78,7 @@ fn a_strength_of_0_changes_nothing_and_others_do() {
     };
     let (plain, without) = make("plain", &[]);
     assert_eq!(plain.get("steering"), None);
-    let zeros = ["--steer", "bright=0", "--steer", "frees=span(0, 1, 2)", "--steer-orthogonal"];
+    let zeros = ["--steer", "bright=0", "--steer", "frees=span(0, 1, 2)", "--steer", "mode=0", "--steer-orthogonal"];
     let (told, zero) = make("zero", &zeros);
     assert_eq!(zero, without);
     assert_eq!(told.get("steering"), None);
@@ -102,9 +103,10 @@ fn a_strength_of_0_changes_nothing_and_others_do() {
 #[test]
 fn a_span_changes_its_seconds_and_leaves_those_before() {
     let all = vec![Freed::Key, Freed::Density, Freed::Instruments];
-    let desk = desk(&[("frees", &|made| made.about.frees.clone_from(&all))]);
+    let mode = |made: &mut Directions| made.about.frees = vec![Freed::Mode];
+    let desk = desk(&[("frees", &|made| made.about.frees.clone_from(&all)), ("mode", &mode)]);
     let plain = rows(&take(&desk, &[]));
-    for (name, seconds) in [("bright", 6.0), ("frees", 6.0), ("frees", 9.5)] {
+    for (name, seconds) in [("bright", 6.0), ("frees", 6.0), ("frees", 9.5), ("mode", 6.0)] {
         let flag = format!("{name}=span(2, {seconds}, 12)");
         let changed = rows(&take(&desk, &["--steer", &flag]));
         let before =
@@ -113,6 +115,30 @@ fn a_span_changes_its_seconds_and_leaves_those_before() {
         assert_eq!(before(&changed), before(&plain), "{flag}");
         assert_ne!(changed, plain, "{flag}");
     }
+}
+
+#[test]
+fn where_the_mode_gives_way_the_tonic_stays() {
+    let open = |recommended: f32| {
+        move |made: &mut Directions| {
+            made.about.frees = vec![Freed::Mode];
+            made.about.recommended_strength = recommended;
+        }
+    };
+    let desk = desk(&[("told", &|_| {}), ("open", &open(0.5)), ("ajar", &open(0.9))]);
+    let tonic = |take: &Value| take["key"].as_str().unwrap().split(' ').next().unwrap().to_owned();
+    let plain = take(&desk, &[]);
+    let [told, open, ajar] = ["told=0.5", "open=0.5", "ajar=0.5"].map(|strength| take(&desk, &["--steer", strength]));
+    assert_ne!(rows(&open), rows(&told), "the model is told less");
+    assert_ne!(rows(&ajar), rows(&told));
+    assert_ne!(rows(&ajar), rows(&open), "the less, the stronger the push is for what is recommended");
+    for steered in [&told, &open, &ajar] {
+        assert_eq!(tonic(steered), tonic(&plain));
+    }
+    let [told, open] =
+        ["told=0.5", "open=0.5"].map(|strength| take(&desk, &["--steer", strength, "--key", "Eb minor"]));
+    assert_eq!(rows(&open), rows(&told), "a key that was asked for stays");
+    assert_eq!(open["key"], "Eb minor");
 }
 
 #[test]

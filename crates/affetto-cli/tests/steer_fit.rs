@@ -149,7 +149,7 @@ fn what_cannot_be_fitted_is_refused_in_one_line_and_leaves_nothing() {
     refused(2, &fit("x.safetensors", &["--method", "guess"]), "expected ridge, logistic, means or agop");
     refused(2, &fit("x.safetensors", &["--cache", "nowhere"]), "--cache nowhere: no such folder");
     refused(2, &fit("x.safetensors", &["--name", "two words"]), "--name");
-    refused(2, &fit("x.safetensors", &["--frees", "tempo"]), "expected key, density, instruments or none");
+    refused(2, &fit("x.safetensors", &["--frees", "tempo"]), "expected key, mode, density, instruments or none");
     refused(2, &fit("x.json", &[]), "ends in .safetensors");
     refused(1, &fit("x.safetensors", &["--model", "empty"]), "empty");
     std::fs::write(desk.path().join("x.safetensors"), "there already").unwrap();

@@ -82,15 +82,30 @@ pub struct SegmentConditions {
     pub closing: Option<u8>,
 }
 
+/// The key, and how surely it is told to be major or minor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ToldKey {
+    /// The key.
+    pub key: Key,
+    /// The share of the other mode on the same tonic in what is told: 0 = none; at 0.5 the mode is open.
+    pub other_mode: f32,
+}
+
+impl From<Key> for ToldKey {
+    fn from(key: Key) -> ToldKey {
+        ToldKey { key, other_mode: 0.0 }
+    }
+}
+
 /// Everything the model is told. `None` or empty = not given (masked).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conditions {
     /// MiniLM token states, `[tokens × TEXT_WIDTH]`, at most [`MAX_TEXT_TOKENS`] tokens.
     pub text_states: Vec<f32>,
     /// Quarter notes per minute.
     pub tempo_bpm: Option<f32>,
     /// Key.
-    pub key: Option<Key>,
+    pub key: Option<ToldKey>,
     /// Meter.
     pub meter: Option<MeterClass>,
     /// Instruments, at most [`MAX_INSTRUMENTS`].

@@ -1,11 +1,11 @@
 //! Conditions → the sequence of tokens that the score family's cross-attention reads.
 
 use affetto_engine::{Checkpoint, Embedding, EngineError, Linear, Precision, activation};
-use affetto_score::Instrument;
+use affetto_score::{Instrument, Key, Mode};
 
 use crate::conditions::{
     CLOSING_FAR, Conditions, EMOTION_TOKENS, KEY_CLASSES, MAX_INSTRUMENTS, MAX_TEXT_TOKENS, MeterClass,
-    SCALAR_FEATURES, TEXT_WIDTH, density_scalar, scalar_features, tempo_scalar,
+    SCALAR_FEATURES, TEXT_WIDTH, ToldKey, density_scalar, scalar_features, tempo_scalar,
 };
 use crate::emotion::Emotion;
 use crate::finite::check_finite;
@@ -124,7 +124,8 @@ impl ConditionEncoder {
             self.push(&mut tokens, TokenKind::Tempo, &token)?;
         }
         if let Some(key) = conditions.key {
-            self.push_row(&mut tokens, TokenKind::Key, &self.key, key.index())?;
+            let token = self.key_token(key)?;
+            self.push(&mut tokens, TokenKind::Key, &token)?;
         }
         if let Some(meter) = conditions.meter {
             self.push_row(&mut tokens, TokenKind::Meter, &self.meter, meter.index())?;
@@ -143,6 +144,19 @@ impl ConditionEncoder {
             self.push_row(&mut tokens, TokenKind::Closing, &self.closing, usize::from(closing.min(CLOSING_FAR)))?;
         }
         Ok(tokens)
+    }
+
+    /// The embedding of a key, mixed with that of its other mode.
+    fn key_token(&self, ToldKey { key, other_mode }: ToldKey) -> Result<Vec<f32>, EngineError> {
+        let mut token = vec![0.0; self.hidden_size];
+        self.key.get(key.index(), &mut token)?;
+        if other_mode > 0.0 {
+            let mode = if key.mode == Mode::Major { Mode::Minor } else { Mode::Major };
+            let mut other = vec![0.0; self.hidden_size];
+            self.key.get(Key { mode, ..key }.index(), &mut other)?;
+            token.iter_mut().zip(&other).for_each(|(x, y)| *x += other_mode * (y - *x));
+        }
+        Ok(token)
     }
 
     fn push_row(

@@ -9,7 +9,7 @@ pub mod prior;
 pub mod steering;
 pub mod words;
 
-pub use conditions::{Conditions, MeterClass, SegmentConditions, scalar_features};
+pub use conditions::{Conditions, MeterClass, SegmentConditions, ToldKey, scalar_features};
 pub use emotion::{Emotion, EmotionCurve, EmotionError};
 pub use lexicon::{Lexicon, LexiconError};
 pub use words::{WordsHead, WordsReading};

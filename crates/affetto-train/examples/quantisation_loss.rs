@@ -9,8 +9,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use affetto_control::Conditions;
 use affetto_control::encoder::ConditionEncoder;
+use affetto_control::{Conditions, ToldKey};
 use affetto_engine::{Checkpoint, Precision};
 use affetto_models::decoder::{Answers, DecoderConfig, DecoderLm, Lane, Scratch};
 use affetto_score::codec::{BAR, END_OF_PIECE, POSITION, STREAMS, VOCABULARY};
@@ -57,7 +57,7 @@ fn measure(lm: &DecoderLm, encoder: &ConditionEncoder, window: &Window, words: &
         let conditions = Conditions {
             text_states: words.to_vec(),
             tempo_bpm: Some(window.tempo_bpm),
-            key: window.key,
+            key: window.key.map(ToldKey::from),
             meter: Some(window.meter),
             instruments: window.instruments.clone(),
             segment: window.segments[now],

@@ -15,7 +15,7 @@ pub use recipe::{DirectionsConfig, Label, Recipe};
 use self::windows::{Heard, Keys};
 use crate::corpora::{Split, cache};
 use crate::error::TrainError;
-use crate::probes::{FitOptions, Origin, Shape, Spool, fit};
+use crate::probes::{FitOptions, Origin, Shape, Spool, fit, joined};
 use crate::windows::{DEFAULT_WEIGHTS, ScoreWindows, WINDOW_ROWS};
 
 /// Share of a family's notes from which a program may join where its direction frees the instruments.
@@ -80,14 +80,14 @@ pub fn train_directions(
         progress("fitting", i as f32 / chosen.len() as f32);
         let origin = origin(recipe, &config, lm, model, &plain);
         let directions = match recipe.keyed {
-            false => one(recipe, &plain, &config, &origin, lm, run.threads)?,
+            false => one(&spool(recipe, &plain, lm)?, &config, &origin, run.threads)?,
             true => {
                 let mut sets = Vec::new();
                 for tonic in 0..TONICS as u8 {
                     let keys = Keys::On { tonic, relatives: recipe.relatives };
                     let mut told = |share: f32| progress("keys", (f32::from(tonic) + share) / TONICS as f32);
                     let heard = windows::hear(&drawn[..config.keyed_windows], lm, keys, &mut told)?;
-                    sets.push(one(recipe, &heard, &config, &origin, lm, run.threads)?);
+                    sets.push(on_tonic(recipe, &heard, &config, &origin, lm, run.threads)?);
                 }
                 every_tonic(sets)
             }
@@ -111,8 +111,8 @@ fn source(run: &DirectionsRun, seed: u64) -> Result<ScoreWindows, TrainError> {
     ScoreWindows::new(pieces, judge, &DEFAULT_WEIGHTS, Split::Train, seed, WINDOW_ROWS).map_err(|e| data(&e))
 }
 
-/// Fits one direction on windows.
-fn one(
+/// Fits the direction of one tonic on windows moved there.
+fn on_tonic(
     recipe: &Recipe,
     heard: &[Heard],
     config: &DirectionsConfig,
@@ -120,14 +120,31 @@ fn one(
     lm: &DecoderLm,
     threads: usize,
 ) -> Result<Directions, TrainError> {
-    let scratch = std::env::temp_dir();
-    let mut spool = Spool::new(Shape::of(lm.config()), recipe.label.kind(), &scratch)?;
+    let own = spool(recipe, heard.iter().filter(|window| !window.is_relative), lm)?;
+    let mut directions = one(&own, config, origin, threads)?;
+    if recipe.relatives {
+        let anywhere = one(&spool(recipe, heard, lm)?, config, origin, threads)?;
+        for (site, found) in &mut directions.sites {
+            *found = joined(&own, *site, found, &anywhere.sites[site])?;
+        }
+    }
+    Ok(directions)
+}
+
+/// What was read of windows that have the recipe's label.
+fn spool<'a>(recipe: &Recipe, heard: impl IntoIterator<Item = &'a Heard>, lm: &DecoderLm) -> Result<Spool, TrainError> {
+    let mut spool = Spool::new(Shape::of(lm.config()), recipe.label.kind(), &std::env::temp_dir())?;
     for window in heard {
         if let Some(label) = recipe.label.of(&window.drawn) {
             let pooled: &Pooled = &window.pooled;
             spool.push(pooled, label, &window.song)?;
         }
     }
+    Ok(spool)
+}
+
+/// Fits one direction on what was read.
+fn one(spool: &Spool, config: &DirectionsConfig, origin: &Origin, threads: usize) -> Result<Directions, TrainError> {
     let options = FitOptions {
         method: config.method,
         folds: config.folds,
@@ -136,7 +153,7 @@ fn one(
         site: Some(config.site),
         ..FitOptions::default()
     };
-    let mut directions = fit(&spool, origin, &options, &mut |_| {})?.directions;
+    let mut directions = fit(spool, origin, &options, &mut |_| {})?.directions;
     // What ships is small: the site that steers.
     directions.sites.retain(|site, _| *site == config.site);
     Ok(directions)
@@ -164,7 +181,7 @@ fn origin(recipe: &Recipe, config: &DirectionsConfig, lm: &DecoderLm, model: &st
     let keys = match (recipe.keyed, recipe.relatives) {
         (false, _) => "",
         (true, false) => ", each on all twelve tonics",
-        (true, true) => ", each on all twelve tonics and their relatives",
+        (true, true) => ", each on all twelve tonics (joined with what is found with their relative keys),",
     };
     Origin {
         name: recipe.name.clone(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use affetto_control::conditions::TEXT_WIDTH;
 use affetto_control::encoder::ConditionEncoder;
-use affetto_control::{Conditions, Emotion, MeterClass, SegmentConditions};
+use affetto_control::{Conditions, Emotion, MeterClass, SegmentConditions, ToldKey};
 use affetto_engine::{Checkpoint, Precision};
 use affetto_models::decoder::{Answers, DecoderConfig, DecoderLm, Lane, Scratch};
 use affetto_score::codec::{BAR, STREAMS, VOCABULARY};
@@ -72,7 +72,7 @@ fn engine_logits(lm: &DecoderLm, encoder: &ConditionEncoder, window: &Window, nu
         let conditions = Conditions {
             text_states: words(&window.caption),
             tempo_bpm: Some(window.tempo_bpm),
-            key: window.key,
+            key: window.key.map(ToldKey::from),
             meter: Some(window.meter),
             instruments: window.instruments.clone(),
             segment: window.segments[segment],

@@ -65,8 +65,8 @@ pub struct BenchSteerArgs {
     /// What strengths are counted in (part sweep and compare) [default: absolute]
     #[arg(long, value_enum)]
     pub scale: Option<SteerScale>,
-    /// At strength 0, too, let the conditions give way that a direction frees, so that a curve shows the push alone (part sweep and
-    /// compare)
+    /// At strength 0, too, let the conditions give way that a direction frees (but for the mode, which gives way with the
+    /// push), so that a curve shows the push alone (part sweep and compare)
     #[arg(long)]
     pub freed_zero: bool,
     /// Strength (part fusion, span and emotion) [default: what each direction's file recommends]

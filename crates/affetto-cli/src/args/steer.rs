@@ -65,7 +65,8 @@ pub struct SteerFitArgs {
     /// What moves, in words [default: its name]
     #[arg(long, value_name = "TEXT")]
     pub attribute: Option<String>,
-    /// Conditions of the score model that give way while the direction acts: key, density, instruments; or none
+    /// Conditions of the score model that give way while the direction acts: key, mode (the tonic stays), density,
+    /// instruments; or none
     /// [default: instruments, where the positive files are mostly played by ones the negative files lack]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = freed)]
     pub frees: Option<Vec<Frees>>,
@@ -95,12 +96,11 @@ pub enum Frees {
 }
 
 fn freed(text: &str) -> Result<Frees, String> {
-    match text.trim() {
-        "key" => Ok(Frees::Condition(Freed::Key)),
-        "density" => Ok(Frees::Condition(Freed::Density)),
-        "instruments" => Ok(Frees::Condition(Freed::Instruments)),
-        "none" => Ok(Frees::Nothing),
-        _ => Err("expected key, density, instruments or none".to_owned()),
+    let known = Freed::ALL.into_iter().find(|freed| freed.name() == text.trim());
+    match known {
+        Some(freed) => Ok(Frees::Condition(freed)),
+        None if text.trim() == "none" => Ok(Frees::Nothing),
+        None => Err("expected key, mode, density, instruments or none".to_owned()),
     }
 }
 

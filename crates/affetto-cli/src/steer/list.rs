@@ -59,7 +59,7 @@ pub fn run(args: &SteerListArgs) -> Result<(), Failure> {
     if rows.is_empty() {
         return output::line("no directions come with these models; make some with affetto steer fit");
     }
-    let heading = ["NAME", "WHAT MOVES", "SITE", "LAYER", "SCORE", "STRENGTH", "LICENCE"];
+    let heading = ["NAME", "WHAT MOVES", "SITE", "LAYER", "SCORE", "STRENGTH", "GIVES WAY", "LICENCE"];
     let mut table = vec![heading.map(str::to_owned).to_vec()];
     table.extend(rows.iter().map(cells));
     output::bytes(output::table(&table).as_bytes())
@@ -98,6 +98,10 @@ fn cells(row: &Row) -> Vec<String> {
         row.best_layer.map_or_else(|| "–".to_owned(), |layer| layer.to_string()),
         score,
         format!("{}", row.recommended_strength),
+        match row.frees.is_empty() {
+            true => "–".to_owned(),
+            false => row.frees.iter().map(|freed| freed.name()).collect::<Vec<_>>().join(", "),
+        },
         row.licence.clone(),
     ]
 }

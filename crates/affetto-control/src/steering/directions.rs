@@ -50,16 +50,35 @@ impl Method {
 }
 
 /// Conditions of the score model that would hold the music back while a direction is followed. Where nobody asked for
-/// them they are not told to the model, and not enforced, as long as its strength is not 0.
+/// them they are not told to the model, and not enforced, as long as its strength is not 0; the mode gives way by degrees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Freed {
     /// The key.
     Key,
+    /// Whether the key is major or minor: told the less the stronger the push, and from the recommended strength on not at
+    /// all. The tonic is told. A
+    /// strength that holds a target frees it wholly.
+    Mode,
     /// The density of onsets.
     Density,
     /// The instruments: those of [`About::instruments`] may join, or any where that is empty.
     Instruments,
+}
+
+impl Freed {
+    /// All of them.
+    pub const ALL: [Freed; 4] = [Freed::Key, Freed::Mode, Freed::Density, Freed::Instruments];
+
+    /// Its name, as files have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Freed::Key => "key",
+            Freed::Mode => "mode",
+            Freed::Density => "density",
+            Freed::Instruments => "instruments",
+        }
+    }
 }
 
 /// What a file of directions says about itself.

@@ -143,7 +143,7 @@ impl Controller {
 
     /// What of the score model's conditions gives way at a time, and the programs that may join: that of all directions
     /// whose strength is not 0; instruments give way only where it is above 0, for nobody joins by leaving. The empty list
-    /// of programs stands for all.
+    /// of programs stands for all. How far the mode does, [`Controller::mode_freed`] says.
     pub fn freed(&self, seconds: f64) -> (Vec<Freed>, Vec<u8>) {
         let now = |strength: &Strength| match strength {
             Strength::Hold { target, .. } => *target,
@@ -165,6 +165,17 @@ impl Controller {
         programs.sort_unstable();
         programs.dedup();
         (freed, if any { Vec::new() } else { programs })
+    }
+
+    /// How far the mode gives way at a time, 0 to 1: with the direction that frees it and is pushed hardest for its
+    /// recommended strength.
+    pub fn mode_freed(&self, seconds: f64) -> f32 {
+        let share = |(strength, directions): &(Strength, Arc<Directions>)| match strength {
+            _ if !directions.about.frees.contains(&Freed::Mode) => 0.0,
+            Strength::Hold { .. } => 1.0,
+            other => (other.at(seconds).abs() / directions.about.recommended_strength.max(1e-6)).min(1.0),
+        };
+        self.parts.iter().map(share).fold(0.0, f32::max)
     }
 
     /// Whether nothing is ever pushed.
@@ -294,6 +305,23 @@ mod tests {
             controller.strengths(0.0, &[-3.0], &mut strength);
         }
         assert_eq!(strength, [0.5], "never above the most");
+    }
+
+    #[test]
+    fn the_mode_gives_way_as_hard_as_the_push_is() {
+        let freeing = |text: &str, frees: &[Freed], recommended_strength| {
+            let about = About { frees: frees.to_vec(), recommended_strength, ..about() };
+            (Strength::parse(text).unwrap(), Arc::new(Directions { about, ..directions(0.0) }))
+        };
+        let other = freeing("1", &[Freed::Key], 0.5);
+        let parts = vec![freeing("ramp(0, -0.4, 10)", &[Freed::Mode], 0.4), other];
+        let controller = Controller { parts, held: vec![None; 2] };
+        let shares = [0.0, 2.5, 10.0, 20.0].map(|seconds| controller.mode_freed(seconds));
+        assert!(shares.iter().zip([0.0, 0.25, 1.0, 1.0]).all(|(a, b)| (a - b).abs() < 1e-5), "{shares:?}");
+        let both = vec![freeing("0.1", &[Freed::Mode], 0.4), freeing("0.1", &[Freed::Mode], 0.2)];
+        assert_eq!(Controller { parts: both, held: vec![None; 2] }.mode_freed(0.0), 0.5, "the most of them");
+        let held = vec![freeing("hold(1)", &[Freed::Mode], 0.4)];
+        assert_eq!(Controller { parts: held, held: vec![None] }.mode_freed(0.0), 1.0);
     }
 
     #[test]

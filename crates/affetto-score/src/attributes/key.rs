@@ -34,11 +34,13 @@ pub fn key_scores(score: &Score, range: Range<u32>) -> Option<[f64; 24]> {
     Some(scores)
 }
 
-/// The likeliest key of what sounds in `range` (ticks; [`super::WHOLE`] for all); `None` without pitched notes.
-pub fn key_of(score: &Score, range: Range<u32>) -> Option<Key> {
+/// The likeliest key of what sounds in `range` (ticks; [`super::WHOLE`] for all), of those on `tonic` where one is given;
+/// `None` without pitched notes.
+pub fn key_of(score: &Score, range: Range<u32>, tonic: Option<u8>) -> Option<Key> {
     let scores = key_scores(score, range)?;
+    let keys = (0..24).map(Key::from_index).filter(|key| tonic.is_none_or(|tonic| tonic == key.tonic));
     // The first of equals.
-    (0..24).rev().max_by(|&a, &b| scores[a].total_cmp(&scores[b])).map(Key::from_index)
+    keys.rev().max_by(|a, b| scores[a.index()].total_cmp(&scores[b.index()]))
 }
 
 fn correlation(a: &[f64; 12], b: &[f64; 12]) -> f64 {
@@ -90,7 +92,7 @@ mod tests {
         for tonic in 0..12u8 {
             for (degrees, mode) in [(major, Mode::Major), (minor, Mode::Minor)] {
                 let score = melody(&degrees.map(|d| 48 + tonic + d));
-                assert_eq!(key_of(&score, WHOLE), Some(Key { tonic, mode }));
+                assert_eq!(key_of(&score, WHOLE, None), Some(Key { tonic, mode }));
             }
         }
     }
@@ -98,8 +100,9 @@ mod tests {
     #[test]
     fn a_range_has_its_own_key() {
         let score = melody(&[60, 64, 67, 60, 66, 70, 73, 66]);
-        assert_eq!(key_of(&score, 0..1920), Some(Key { tonic: 0, mode: Mode::Major }));
-        assert_eq!(key_of(&score, 1920..3840), Some(Key { tonic: 6, mode: Mode::Major }));
-        assert_eq!(key_of(&score, 100_000..WHOLE.end), None);
+        assert_eq!(key_of(&score, 0..1920, None), Some(Key { tonic: 0, mode: Mode::Major }));
+        assert_eq!(key_of(&score, 1920..3840, None), Some(Key { tonic: 6, mode: Mode::Major }));
+        assert_eq!(key_of(&score, 0..1920, Some(9)), Some(Key { tonic: 9, mode: Mode::Minor }), "the relative's notes");
+        assert_eq!(key_of(&score, 100_000..WHOLE.end, None), None);
     }
 }

@@ -58,7 +58,7 @@ impl Attributes {
         instruments.dedup();
         Attributes {
             seconds,
-            key: key_of(score, range.clone()),
+            key: key_of(score, range.clone(), None),
             tempo: if seconds > 0.0 { quarters * 60.0 / seconds } else { first_tempo },
             first_tempo,
             meter: meter_of(score, range.clone()),

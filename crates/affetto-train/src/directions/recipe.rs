@@ -43,8 +43,9 @@ pub struct Recipe {
     /// Whether there is a set for each tonic.
     #[serde(default)]
     pub keyed: bool,
-    /// Whether a keyed direction's windows are read in relative keys too, so that what it moves is heard whatever key is
-    /// heard; without, it moves what is major or minor on the tonic.
+    /// Whether a keyed direction is two joined: the one that tells labels apart on the tonic, and the one that does with
+    /// every window read in its relative key as well. The first moves which notes are played, and pushed hard it leads
+    /// to the relative key, where they sound as before; the second moves what makes the same notes major or minor.
     #[serde(default)]
     pub relatives: bool,
     /// What of the model's conditions gives way.

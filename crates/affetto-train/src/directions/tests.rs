@@ -18,8 +18,11 @@ fn the_shipped_configuration_names_what_the_model_shall_have() {
         assert!(named(&Label::Attribute(attribute.into())).is_some(), "{attribute}");
     }
     for label in [Label::Valence, Label::Mode] {
-        assert!(named(&label).unwrap().keyed, "{label:?} depends on the key");
+        let recipe = named(&label).unwrap();
+        assert!(recipe.keyed, "{label:?} depends on the key");
+        assert_eq!(recipe.frees, [Freed::Mode], "told the mode, the model resists");
     }
+    assert!(named(&Label::Valence).unwrap().relatives && !named(&Label::Mode).unwrap().relatives);
     assert_eq!(config.directions.iter().filter(|r| matches!(r.label, Label::Style(_))).count(), 3);
     let timbre = named(&Label::Attribute("strings".into())).unwrap();
     assert_eq!(timbre.frees, [Freed::Instruments]);

@@ -1,8 +1,8 @@
 //! Training windows, read by the model.
 
 use affetto_models::decoder::{DecoderLm, Pooled};
-use affetto_score::Mode;
 use affetto_score::codec::{DRUM_PITCH_OFFSET, PITCH, Row};
+use affetto_score::{Key, Mode};
 
 use crate::corpora::Piece;
 use crate::error::TrainError;
@@ -17,6 +17,8 @@ pub struct Heard {
     pub drawn: Drawn,
     /// The song it comes from.
     pub song: String,
+    /// Whether it was moved to the relative key.
+    pub is_relative: bool,
     /// The activations.
     pub pooled: Pooled,
 }
@@ -59,22 +61,26 @@ pub fn hear(
     let mut heard = Vec::with_capacity(windows.len());
     for (i, (drawn, song)) in windows.iter().enumerate() {
         progress((i + 1) as f32 / windows.len() as f32);
-        let shifts: Vec<i32> = match (keys, drawn.window.key) {
-            (Keys::AsDrawn, _) => vec![0],
-            (Keys::On { tonic, relatives }, Some(key)) => {
-                let relative = relatives.then(|| toward(key.tonic, relative(tonic, key.mode)));
-                std::iter::once(toward(key.tonic, tonic)).chain(relative).collect()
-            }
-            (Keys::On { .. }, None) => continue,
-        };
-        for shift in shifts {
+        for (shift, is_relative) in shifts(keys, drawn.window.key) {
             let moved = drawn.window.rows.iter().flat_map(|row| transposed(row, shift).map(u32::from));
             let codes: Vec<u32> = moved.collect();
             let pooled = lm.pooled(&codes, &[], None).map_err(|e| TrainError::Data(e.to_string()))?;
-            heard.push(Heard { drawn: drawn.clone(), song: song.clone(), pooled });
+            heard.push(Heard { drawn: drawn.clone(), song: song.clone(), is_relative, pooled });
         }
     }
     Ok(heard)
+}
+
+/// By how many semitones a window of a key is moved each time it is read, and whether that leads to the relative key.
+fn shifts(keys: Keys, key: Option<Key>) -> Vec<(i32, bool)> {
+    match (keys, key) {
+        (Keys::AsDrawn, _) => vec![(0, false)],
+        (Keys::On { tonic, relatives }, Some(key)) => {
+            let relative = relatives.then(|| (toward(key.tonic, relative(tonic, key.mode)), true));
+            std::iter::once((toward(key.tonic, tonic), false)).chain(relative).collect()
+        }
+        (Keys::On { .. }, None) => Vec::new(),
+    }
 }
 
 /// The tonic on which a window of this mode has the notes of the other mode on `tonic`.
@@ -103,6 +109,17 @@ fn transposed(row: &Row, semitones: i32) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keyed_windows_are_read_on_the_tonic_and_where_asked_in_the_relative_key() {
+        let on_d = |relatives| Keys::On { tonic: 2, relatives };
+        let (major, minor) = ([Mode::Major, Mode::Minor]).map(|mode| Some(Key { tonic: 0, mode })).into();
+        assert_eq!(shifts(on_d(false), major), [(2, false)]);
+        // D minor's notes are F major's, D major's are B minor's.
+        assert_eq!(shifts(on_d(true), major), [(2, false), (5, true)]);
+        assert_eq!(shifts(on_d(true), minor), [(2, false), (-1, true)]);
+        assert_eq!((shifts(on_d(true), None), shifts(Keys::AsDrawn, None)), (vec![], vec![(0, false)]));
+    }
 
     #[test]
     fn windows_move_the_shorter_way_and_drums_stay() {

@@ -215,3 +215,30 @@ fn what_is_no_example_is_refused() {
     assert!(Spool::new(Shape { heads: 5, ..SHAPE }, LabelKind::Numbers, folder.path()).is_err());
     assert!(Spool::new(SHAPE, LabelKind::Numbers, &folder.path().join("none")).is_err());
 }
+
+#[test]
+fn joined_directions_lie_halfway_and_read_the_labels_by_their_own_line() {
+    let spool = spool(LabelKind::Numbers, 96, 2.0, 5);
+    let [ridge, means] = [Method::Ridge, Method::Means].map(|m| fitted(&spool, m, false).directions.sites);
+    for site in Site::ALL {
+        let (one, other) = (&ridge[&site], &means[&site]);
+        let both = joined(&spool, site, one, other).unwrap();
+        let width = SHAPE.width(site);
+        for part in 0..both.scores.len() {
+            let at = part * width..(part + 1) * width;
+            let own = &both.vectors[at.clone()];
+            let turned = (cosine(own, &one.vectors[at.clone()]), cosine(own, &other.vectors[at]));
+            assert!((turned.0 - turned.1).abs() < 1e-4, "halfway: {turned:?}");
+            assert!((own.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5);
+        }
+        assert_eq!(both.rms, one.rms);
+    }
+    let both = joined(&spool, Site::Residual, &ridge[&Site::Residual], &means[&Site::Residual]).unwrap();
+    assert!(cosine(&both.vectors[SHAPE.hidden_size..], &hidden()) > 0.95);
+    // Labels were planted at twice their size in noise as large as they: 2 / (2² + 1).
+    assert!((both.slopes[1] - 0.4).abs() < 0.05, "{:?}", both.slopes);
+    let same = joined(&spool, Site::Residual, &ridge[&Site::Residual], &ridge[&Site::Residual]).unwrap();
+    for (own, found) in same.slopes.iter().zip(&ridge[&Site::Residual].slopes) {
+        assert!((own - found).abs() < 1e-4, "{own} {found}");
+    }
+}

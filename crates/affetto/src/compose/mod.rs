@@ -17,7 +17,7 @@ use std::sync::Arc;
 use affetto_control::encoder::ConditionEncoder;
 use affetto_control::prior::{AttributePrior, HEADS, PriorSampling};
 use affetto_control::steering::{Steer, SteerOptions};
-use affetto_control::{Conditions, EmotionCurve, MeterClass, SegmentConditions};
+use affetto_control::{Conditions, EmotionCurve, MeterClass, SegmentConditions, ToldKey};
 use affetto_engine::Precision;
 use affetto_engine::sampling::StreamSampling;
 use affetto_models::decoder::{DecoderConfig, DecoderLm, Guide, Settings, Take, generate_many};
@@ -219,7 +219,7 @@ impl Composer {
         let told = Conditions {
             text_states: words.map(|states| states.hidden).unwrap_or_default(),
             tempo_bpm: None,
-            key: Some(attributes.key),
+            key: Some(attributes.key.into()),
             meter: Some(attributes.meter),
             instruments: attributes.instruments.clone(),
             segment: SegmentConditions::default(),
@@ -227,7 +227,11 @@ impl Composer {
         let mut guide =
             ScoreGuide::new(&self.lm, &self.encoder, &plan, told.clone(), self.defaults.guided, asked.ablation);
         if let Some(given) = opening {
-            guide = guide.with_given(Conditions { key: given.key, instruments: given.instruments.clone(), ..told });
+            guide = guide.with_given(Conditions {
+                key: given.key.map(ToldKey::from),
+                instruments: given.instruments.clone(),
+                ..told
+            });
         }
         let begin: Vec<u32> = opening.iter().flat_map(|given| given.rows.iter().flatten()).map(|&c| c.into()).collect();
         let failed = |error: affetto_models::ModelError| Error::Compose(error.to_string());
@@ -253,8 +257,9 @@ impl Composer {
         let encoded = EncodedScore { frame: plan.frame.clone(), rows };
         let (mut written, mut score) = notes::of_rows(&encoded, &plan, &attributes.instruments, opening, request.seed);
         let steered = guide.into_steered();
-        if let Some(seconds) = steered.as_ref().and_then(Steered::key_free) {
-            notes::state_heard_key(&mut written, &plan, seconds);
+        if let Some(free) = steered.as_ref().and_then(Steered::key_free) {
+            let tonic = free.mode_only.then_some(attributes.key.tonic);
+            notes::state_heard_key(&mut written, &plan, (free.from_seconds, free.to_seconds), tonic);
             score.keys.clone_from(&written.keys);
         }
         let others = opening.is_some() || steered.is_some_and(|steered| steered.instruments_were_free());

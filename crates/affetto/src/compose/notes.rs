@@ -54,12 +54,13 @@ fn lead_in(score: &mut Score, given: &[Note]) {
     score.sort();
 }
 
-/// States the key that is heard where none was told, from the bar of the first of these seconds to that of the last.
-pub fn state_heard_key(score: &mut Score, plan: &Plan, (from, to): (f64, f64)) {
+/// States the key that is heard where none was told, from the bar of the first of these seconds to that of the last; where
+/// the tonic was told, whether its major or its minor is heard.
+pub fn state_heard_key(score: &mut Score, plan: &Plan, (from, to): (f64, f64), tonic: Option<u8>) {
     let from = plan.tick(plan.bar_at(from).start_step);
     let to = plan.tick(plan.bar_at(to).start_step + plan.bar_steps);
     let goes_on = to < score.end();
-    let Some(heard) = key_of(score, from..if goes_on { to } else { WHOLE.end }) else { return };
+    let Some(heard) = key_of(score, from..if goes_on { to } else { WHOLE.end }, tonic) else { return };
     let planned = key_at(score, to);
     score.keys.retain(|change| change.tick < from || change.tick > to);
     score.keys.push(KeyChange { tick: from, key: heard });
@@ -114,15 +115,18 @@ mod tests {
         let plan = plan(10.0, MeterClass::FourFour, Some(C), None, &Steady, None);
         let fis = Key { tonic: 6, mode: Mode::Major };
         let mut all = tune([66, 70, 73, 66, 70, 73, 66, 78]);
-        state_heard_key(&mut all, &plan, (0.0, 7.5));
+        state_heard_key(&mut all, &plan, (0.0, 7.5), None);
         assert_eq!(all.keys, [KeyChange { tick: 0, key: fis }]);
+        let mut minor = tune([60, 63, 67, 60, 68, 63, 58, 60]);
+        state_heard_key(&mut minor, &plan, (0.0, 7.5), Some(C.tonic));
+        assert_eq!(minor.keys, [KeyChange { tick: 0, key: Key { mode: Mode::Minor, ..C } }]);
         let mut part = tune([60, 64, 66, 70, 73, 66, 60, 67]);
-        state_heard_key(&mut part, &plan, (2.5, 5.0));
+        state_heard_key(&mut part, &plan, (2.5, 5.0), None);
         let changes = [(0, C), (1920, fis), (5760, C)].map(|(tick, key)| KeyChange { tick, key });
         assert_eq!(part.keys, changes);
         let mut drums = tune([60; 8]);
         drums.notes.iter_mut().for_each(|note| note.instrument = Instrument::DRUMS);
-        state_heard_key(&mut drums, &plan, (0.0, 7.5));
+        state_heard_key(&mut drums, &plan, (0.0, 7.5), None);
         assert_eq!(drums.keys, [KeyChange { tick: 0, key: C }], "drums are in no key");
     }
 

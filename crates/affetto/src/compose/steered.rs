@@ -1,17 +1,24 @@
 //! Directions at work while notes are written: how strong each is at the note being written, and which conditions give
 //! way to them.
 
-use affetto_control::Conditions as Told;
 use affetto_control::steering::{Controller, Freed};
+use affetto_control::{Conditions as Told, ToldKey};
 use affetto_score::Instrument;
 
 use super::Request;
+
+/// Steps in which the mode gives way: each makes the model's conditions anew.
+const MODE_SHARES: u8 = 16;
+/// From so many on the mode counts as free, and that is stated which is heard.
+const MODE_HEARD: u8 = MODE_SHARES / 2;
 
 /// Conditions that give way for now.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Freedom {
     /// The key is not told.
     pub key: bool,
+    /// How open it is whether the key is major or minor, in [`MODE_SHARES`]: all of them where either is told alike.
+    pub mode: u8,
     /// The density is not told.
     pub density: bool,
     /// The instruments are not told, and these may join those of the plan; where the list is empty, all may.
@@ -21,7 +28,8 @@ pub struct Freedom {
 impl Freedom {
     /// What is told of `told`.
     pub fn withhold(&self, mut told: Told) -> Told {
-        told.key = told.key.filter(|_| !self.key);
+        let other_mode = 0.5 * f32::from(self.mode) / f32::from(MODE_SHARES);
+        told.key = told.key.filter(|_| !self.key).map(|told| ToldKey { other_mode, ..told });
         told.segment.density = told.segment.density.filter(|_| !self.density);
         if self.instruments.is_some() {
             told.instruments.clear();
@@ -63,14 +71,24 @@ impl Open {
     }
 }
 
+/// Where a take's key was free.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KeyFree {
+    /// First second at which the key, or its mode at least half, was free.
+    pub from_seconds: f64,
+    /// Last such second.
+    pub to_seconds: f64,
+    /// Whether it was the mode alone: the tonic was told throughout.
+    pub mode_only: bool,
+}
+
 /// The directions of a take.
 pub struct Steered {
     controller: Controller,
     open: Open,
     seconds: f64,
     freedom: Freedom,
-    /// First and last second at which the key was free.
-    key_free: Option<(f64, f64)>,
+    key_free: Option<KeyFree>,
     instruments_were_free: bool,
 }
 
@@ -94,12 +112,20 @@ impl Steered {
         let joining = || programs.iter().map(|&program| Instrument(program)).collect();
         self.freedom = Freedom {
             key: self.open.key && freed.contains(&Freed::Key),
+            mode: if self.open.key {
+                (self.controller.mode_freed(seconds) * f32::from(MODE_SHARES)).round() as u8
+            } else {
+                0
+            },
             density: self.open.density && freed.contains(&Freed::Density),
             instruments: (self.open.instruments && freed.contains(&Freed::Instruments)).then(joining),
         };
-        if self.freedom.key {
-            let first = self.key_free.map_or(seconds, |(first, _)| first);
-            self.key_free = Some((first, seconds));
+        if self.freedom.key || self.freedom.mode >= MODE_HEARD {
+            self.key_free = Some(KeyFree {
+                from_seconds: self.key_free.map_or(seconds, |free| free.from_seconds),
+                to_seconds: seconds,
+                mode_only: !self.freedom.key && self.key_free.is_none_or(|free| free.mode_only),
+            });
         }
         self.instruments_were_free |= self.freedom.instruments.is_some();
         &self.freedom
@@ -110,8 +136,8 @@ impl Steered {
         self.controller.strengths(self.seconds, readings, strengths);
     }
 
-    /// First and last second at which the key was free, if it ever was.
-    pub fn key_free(&self) -> Option<(f64, f64)> {
+    /// Where the key, or its mode, was free, if it ever was.
+    pub fn key_free(&self) -> Option<KeyFree> {
         self.key_free
     }
 
@@ -140,13 +166,16 @@ mod tests {
     #[test]
     fn what_gives_way_is_not_told() {
         let told = Told {
-            key: Some(affetto_score::Key { tonic: 0, mode: affetto_score::Mode::Major }),
+            key: Some(affetto_score::Key { tonic: 4, mode: affetto_score::Mode::Major }.into()),
             instruments: vec![Instrument::PIANO],
             tempo_bpm: Some(90.0),
             ..Told::default()
         };
         assert_eq!(Freedom::default().withhold(told.clone()), told);
-        let free = Freedom { key: true, density: true, instruments: Some(Vec::new()) };
+        let mode = Freedom { mode: MODE_SHARES, ..Freedom::default() };
+        let open = told.key.map(|told| ToldKey { other_mode: 0.5, ..told });
+        assert_eq!(mode.withhold(told.clone()), Told { key: open, ..told.clone() });
+        let free = Freedom { key: true, mode: MODE_SHARES, density: true, instruments: Some(Vec::new()) };
         assert_eq!(free.withhold(told), Told { tempo_bpm: Some(90.0), ..Told::default() });
     }
 }

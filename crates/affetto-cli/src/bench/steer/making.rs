@@ -1,6 +1,6 @@
 //! Making takes for the bench: the same words, a neutral feeling, seeds that follow each other.
 
-use affetto::steering::{Steer, SteerOptions, Strength};
+use affetto::steering::{Freed, Steer, SteerOptions, Strength};
 use affetto::{Emotion, Prompt, Studio, Take};
 
 use super::directions::Direction;
@@ -111,9 +111,10 @@ impl<'a> Maker<'a> {
         strengths.iter().map(at).collect()
     }
 
-    /// Whether takes at strength 0 are made anew, with the conditions that give way for this direction.
+    /// Whether takes at strength 0 are made anew, with the conditions that give way for this direction. The mode gives way
+    /// with the push, and so not at all.
     pub fn frees_at_zero(&self, direction: &Direction) -> bool {
-        self.args.freed_zero && !direction.file.about.frees.is_empty()
+        self.args.freed_zero && direction.file.about.frees.iter().any(|freed| *freed != Freed::Mode)
     }
 
     /// All is made.
