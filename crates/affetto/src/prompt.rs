@@ -24,7 +24,8 @@ pub const DEFAULT_DURATION_SECONDS: f64 = 30.0;
 /// Tempos that can be asked for, in quarter notes per minute.
 pub const TEMPO_RANGE: RangeInclusive<f32> = 30.0..=300.0;
 /// Densities that can be asked for, in distinct onsets per second.
-pub const DENSITY_RANGE: RangeInclusive<f32> = 0.25..=16.0;
+pub const DENSITY_RANGE: RangeInclusive<f32> =
+    affetto_control::prior::DENSITY_RANGE.0..=affetto_control::prior::DENSITY_RANGE.1;
 /// The most instruments that can be asked for.
 pub const MAX_INSTRUMENTS: usize = affetto_control::conditions::MAX_INSTRUMENTS;
 /// The longest prompt that is accepted, in bytes. The model hears its first 24 word pieces.

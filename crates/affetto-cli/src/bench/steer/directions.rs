@@ -14,7 +14,8 @@ const FEELING: [&str; 2] = ["valence", "arousal"];
 
 /// A direction, and where it acts.
 pub struct Direction {
-    /// What tables call it: its name, with the site where one was asked for, or the file where names would clash.
+    /// What tables call it: its name, with the site where one was asked for; where names would clash with the method, or else
+    /// the file.
     pub label: String,
     /// Where it acts, unless as the file says.
     pub site: Option<Site>,
@@ -74,13 +75,22 @@ pub fn load(args: &BenchSteerArgs, assets: &Assets) -> Result<Vec<Direction>, Fa
         ));
     }
     let mut found = all.iter().map(|text| one(text, args, assets)).collect::<Result<Vec<_>, _>>()?;
-    // Two files may hold directions of one name.
-    for i in 0..found.len() {
-        if found.iter().filter(|d| d.label == found[i].label).count() > 1 {
-            found[i].label = all[i].clone();
-        }
+    let names: Vec<[String; 3]> = found
+        .iter()
+        .zip(&all)
+        .map(|(d, text)| [d.label.clone(), format!("{} by {}", d.label, d.file.about.method.name()), text.clone()])
+        .collect();
+    for (i, direction) in found.iter_mut().enumerate() {
+        direction.label = distinct(&names, i).to_owned();
     }
     Ok(found)
+}
+
+/// The first of the `i`-th's names that no other has in the same place, or else its last: two files may hold directions of
+/// one name.
+fn distinct(names: &[[String; 3]], i: usize) -> &str {
+    let alone = |k: &usize| names.iter().filter(|other| other[*k] == names[i][*k]).count() == 1;
+    &names[i][(0..3).find(alone).unwrap_or(2)]
 }
 
 /// `NAME` or `FILE`, with `@SITE` behind it or not.
@@ -140,6 +150,16 @@ pub fn shared_site(directions: &[&Direction]) -> Result<Option<Site>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_clash_are_told_apart_by_method_or_file() {
+        let of =
+            |name: &str, method: &str, file: &str| [name.to_owned(), format!("{name} by {method}"), file.to_owned()];
+        let names =
+            [of("folk", "ridge", "a"), of("folk", "means", "b"), of("pop", "ridge", "c"), of("folk", "means", "d")];
+        let told: Vec<&str> = (0..4).map(|i| distinct(&names, i)).collect();
+        assert_eq!(told, ["folk by ridge", "b", "pop", "d"]);
+    }
 
     #[test]
     fn a_site_stands_behind_the_name() {
