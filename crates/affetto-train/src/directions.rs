@@ -16,6 +16,7 @@ use self::windows::{Heard, Keys};
 use crate::corpora::{Split, cache};
 use crate::error::TrainError;
 use crate::probes::{FitOptions, Origin, Shape, Spool, fit, joined};
+use crate::whole;
 use crate::windows::{DEFAULT_WEIGHTS, ScoreWindows, WINDOW_ROWS};
 
 /// Share of a family's notes from which a program may join where its direction frees the instruments.
@@ -95,7 +96,7 @@ pub fn train_directions(
         let directions = recommended(directions, recipe);
         let file = folder(&run.assets, recipe)?.join(format!("{}.safetensors", recipe.name));
         let bytes = directions.to_bytes().map_err(|e| TrainError::Data(e.to_string()))?;
-        write_whole(&file, &bytes)?;
+        whole::write(&file, &bytes).map_err(|source| TrainError::Write { path: file.clone(), source })?;
         shipped.push(Shipped { file, directions });
     }
     Ok(shipped)
@@ -216,13 +217,6 @@ fn programs(recipe: &Recipe, heard: &[Heard]) -> Vec<u8> {
     let family = &counts[usize::from(first)..=usize::from(last)];
     let total: usize = family.iter().sum();
     (first..=last).filter(|&p| counts[usize::from(p)] as f64 > JOINING * total as f64).collect()
-}
-
-/// Writes a file beside its place and moves it there, so that a kill leaves the old one.
-fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let part = file.with_extension("part");
-    let written = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, file));
-    written.map_err(|source| TrainError::Write { path: file.to_owned(), source })
 }
 
 /// The folder a direction belongs to: what comes from research labels lies apart.

@@ -7,6 +7,7 @@ pub mod config;
 pub mod corpora;
 pub mod directions;
 pub mod error;
+mod fnv;
 pub mod labelled;
 #[cfg(feature = "burn")]
 pub mod learn;
@@ -17,5 +18,6 @@ pub mod reference;
 pub mod renderings;
 pub mod sound_fit;
 pub mod steer_judges;
+mod whole;
 pub mod window;
 pub mod windows;

@@ -12,6 +12,7 @@ use affetto_score::{MeterChange, Note, Score, TempoChange};
 use crate::augment::dice::Dice;
 use crate::augment::{self, accompany};
 use crate::corpora::{Corpus, Piece, Role, Split};
+use crate::fnv::fnv1a;
 
 /// Length of a stretch in seconds where nothing is said: long enough for windows of eight bars at
 /// most tempos.
@@ -100,7 +101,7 @@ fn stretch(score: &Score, from: u32, to: u32) -> Score {
 fn sounding(piece: &Piece) -> Score {
     let mut score = piece.score.clone();
     if !piece.tempo_known {
-        let mut dice = Dice::new(&[hash(&piece.id)]);
+        let mut dice = Dice::new(&[fnv1a(&piece.id)]);
         let energy = dice.between(-1.0, 1.0);
         let bpm = augment::drawn_tempo(piece, meter_at(&score, 0), energy, &mut dice);
         score.tempos = vec![TempoChange { tick: 0, bpm }];
@@ -114,11 +115,6 @@ fn sounding(piece: &Piece) -> Score {
 
 fn meter_at(score: &Score, tick: u32) -> MeterChange {
     score.meters[score.meters.partition_point(|m| m.tick <= tick).saturating_sub(1)]
-}
-
-/// FNV-1a, so that a piece's drawn tempo hangs on its name alone.
-fn hash(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

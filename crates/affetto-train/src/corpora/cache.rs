@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
 use super::{Chord, Corpus, CorpusError, Piece, Role};
+use crate::whole;
 
 const MAGIC: &[u8; 8] = b"affetto1";
 /// Largest cache unpacked: 1 GiB.
@@ -72,9 +73,7 @@ pub fn write(path: &Path, pieces: &[Piece]) -> Result<(), CorpusError> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(6));
     encoder.write_all(&bytes).map_err(io)?;
     let packed = encoder.finish().map_err(io)?;
-    let partial = path.with_extension("partial");
-    std::fs::write(&partial, packed).map_err(io)?;
-    std::fs::rename(&partial, path).map_err(io)
+    whole::write(path, &packed).map_err(io)
 }
 
 /// Reads the pieces of the cache at `path`.

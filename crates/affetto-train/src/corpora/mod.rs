@@ -29,6 +29,7 @@ use affetto_score::{Key, Score};
 use serde::{Deserialize, Serialize};
 
 use crate::archive::ArchiveError;
+use crate::fnv::fnv1a;
 
 /// Why a corpus could not be prepared or loaded.
 #[derive(Debug, thiserror::Error)]
@@ -173,10 +174,7 @@ pub enum Split {
 impl Split {
     /// The part of a song, by a hash of its name (FNV-1a, 64 bits, modulo 100).
     pub fn of(song: &str) -> Split {
-        let mut hash = 0xcbf2_9ce4_8422_2325u64;
-        for byte in song.bytes() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        let hash = fnv1a(song);
         match (hash ^ (hash >> 32)) % 100 {
             0..90 => Split::Train,
             90..95 => Split::Valid,

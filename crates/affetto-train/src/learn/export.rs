@@ -12,6 +12,7 @@ use safetensors::tensor::TensorView;
 use super::network::Network;
 use crate::config::ModelConfig;
 use crate::error::TrainError;
+use crate::whole;
 
 /// How numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,10 +231,7 @@ pub fn write(
             .map_err(|e| TrainError::Data(format!("tensor {}: {e}", part.name)))?;
         views.push((part.name.clone(), view));
     }
-    let whole = safetensors::serialize(views, Some(metadata))
+    let bytes = safetensors::serialize(views, Some(metadata))
         .map_err(|e| TrainError::Data(format!("{}: {e}", path.display())))?;
-    let part = path.with_extension("safetensors.part");
-    let io = |source| TrainError::Write { path: path.into(), source };
-    std::fs::write(&part, whole).map_err(io)?;
-    std::fs::rename(&part, path).map_err(io)
+    whole::write(path, &bytes).map_err(|source| TrainError::Write { path: path.into(), source })
 }

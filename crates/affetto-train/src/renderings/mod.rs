@@ -20,6 +20,7 @@ use flate2::Crc;
 pub(crate) use not_music::kind as kind_of_not_music;
 
 use crate::augment::dice::Dice;
+use crate::fnv::fnv1a;
 use crate::labelled::{LabelledCorpus, LabelledPiece};
 
 /// Raised whenever pieces are arranged, rendered, damaged or heard otherwise than before, or sounds that are no music are
@@ -129,7 +130,7 @@ impl Renderings {
             Manner::Piano => "piano".to_owned(),
             Manner::Drawn(number) => format!("drawn-{number}"),
         };
-        self.cached(&format!("{:016x}-{kind}", hash(&piece.name)), &piece.name, || self.sound(piece, manner))
+        self.cached(&format!("{:016x}-{kind}", fnv1a(&piece.name)), &piece.name, || self.sound(piece, manner))
     }
 
     /// What is heard in sound number `index` that is no music.
@@ -164,7 +165,7 @@ impl Renderings {
         // The name's first letters hold EMOPIA's quadrant: the label must not draw the ensemble.
         let neutral = piece.name.get(3..).unwrap_or(&piece.name);
         let number = if let Manner::Drawn(number) = manner { number } else { 0 };
-        let mut dice = Dice::new(&[hash(neutral), number]);
+        let mut dice = Dice::new(&[fnv1a(neutral), number]);
         let mut options = RenderOptions { sample_rate: RATE, threads: self.threads, ..RenderOptions::default() };
         let mut ensemble = [0; 3];
         if manner != Manner::Piano {
@@ -205,11 +206,6 @@ fn longest(corpus: LabelledCorpus) -> f64 {
         LabelledCorpus::Vgmidi => 40.0,
         LabelledCorpus::Emopia => 20.0,
     }
-}
-
-/// FNV-1a, for names of cache files and for drawing: the same on every machine.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The beginning of a piece, its notes given to an ensemble's bass, middle and top by their pitch.
@@ -256,7 +252,7 @@ mod tests {
         assert_eq!(piano.instruments(), [Instrument::PIANO]);
         assert_eq!(piano.notes.len(), 40); // 20 s at two a second
         assert_eq!(arrange(&piece, [43, 48, 40]).instruments().len(), 3);
-        assert_ne!(hash("a"), hash("b"));
+        assert_ne!(fnv1a("a"), fnv1a("b"));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use affetto_judge::features::{TimedNote, Timeline};
 use affetto_judge::hearing::{HeardWindow, Hearing, texture::Cell};
 use affetto_models::musicnn::PENULTIMATE;
 
+use crate::whole;
+
 /// First bytes of a file: the layout's name and number.
 const MAGIC: &[u8; 8] = b"AFHEAR01";
 /// Numbers of a note in a file.
@@ -76,9 +78,7 @@ pub fn open(path: &Path) -> Option<Hearing> {
 /// # Errors
 /// The system's.
 pub fn save(path: &Path, hearing: &Hearing) -> std::io::Result<()> {
-    let partial = path.with_extension("partial");
-    std::fs::write(&partial, write(hearing))?;
-    std::fs::rename(&partial, path)
+    whole::write(path, &write(hearing))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::batch::Crop;
 use super::clips::Clip;
 use crate::config::{LaraConfig, MusicGenData};
 use crate::error::TrainError;
+use crate::fnv::fnv1a;
 use crate::learn::lara::align::Heard;
 use crate::learn::lara::cache::{CacheHeader, FeatureCache, checksum};
 use crate::learn::lara::encoder::SoundEncoder;
@@ -219,10 +220,7 @@ impl Ears<'_> {
 
 /// A cache's file name, another for other features.
 fn name_of(kind: &str, header: &CacheHeader) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    for byte in serde_json::to_string(header).unwrap_or_default().bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
+    let hash = fnv1a(&serde_json::to_string(header).unwrap_or_default());
     format!("musicgen-{kind}-{hash:016x}")
 }
 
