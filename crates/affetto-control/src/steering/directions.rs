@@ -57,8 +57,7 @@ pub enum Freed {
     /// The key.
     Key,
     /// Whether the key is major or minor: told the less the stronger the push, and from the recommended strength on not at
-    /// all. The tonic is told. A
-    /// strength that holds a target frees it wholly.
+    /// all. The tonic is told. A strength that holds a target frees it wholly.
     Mode,
     /// The density of onsets.
     Density,
