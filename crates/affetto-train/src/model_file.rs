@@ -47,7 +47,16 @@ impl ModelFile {
     /// This decoder with the name, licences and settings of the file that was there before, or the usual ones.
     pub fn after(before: Option<ModelFile>, decoder: DecoderConfig) -> ModelFile {
         match before {
-            Some(before) => ModelFile { decoder, ..before },
+            Some(mut before) => {
+                // Settings that an older file lacks are the usual ones.
+                if let (Some(kept), Some(usual)) = (before.generation.as_object_mut(), default_generation().as_object())
+                {
+                    usual.iter().for_each(|(name, value)| {
+                        kept.entry(name).or_insert_with(|| value.clone());
+                    });
+                }
+                ModelFile { decoder, ..before }
+            }
             None => ModelFile {
                 name: "affetto-score".to_owned(),
                 licences: licences(),
@@ -108,6 +117,7 @@ fn default_generation() -> serde_json::Value {
         "guidance": 2.0, "guidance_shares": [0.3, 0.3, 0.5, 1.0, 1.0, 1.0], "guided": { "key": true, "density": true },
         "temperature": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95], "top_k": 0, "top_p": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95],
         "prior_guidance": 1.5, "prior_temperature": [0.9, 0.9, 0.9, 0.9, 0.9], "feeling": [[1.0, 0.0], [0.0, 1.0]],
+        "pressure": [0.2, 0.7],
     })
 }
 
@@ -145,6 +155,9 @@ mod tests {
         assert_eq!(names(folder.path()), [CONFIG_FILE, WEIGHTS_FILE]);
         let before = ModelFile::read(folder.path()).unwrap();
         assert_eq!(before.as_ref(), Some(&tuned));
+        let mut older = tuned.clone();
+        older.generation.as_object_mut().unwrap().remove("pressure");
+        assert_eq!(ModelFile::after(Some(older), decoder(8)), tuned, "what an older file lacks is filled in");
         let next = ModelFile::after(before, decoder(16));
         assert_eq!((&next.generation, next.decoder.hidden_size), (&tuned.generation, 16));
 

@@ -75,10 +75,10 @@ pub fn augment(piece: &Piece, mut texture: Texture, library: &DrumLibrary, dice:
     let alone = texture.notes.iter().all(|(_, role)| *role == Role::Melody);
     // In part as they are written, so that the families' names mean their textures.
     let plain = match piece.corpus {
-        Corpus::Chorales => dice.chance(0.65),
-        Corpus::Folk => dice.chance(0.55),
-        Corpus::OpenEwld => dice.chance(0.4) && !texture.chords.is_empty(),
-        Corpus::Pop909 => dice.chance(0.35),
+        Corpus::Chorales => dice.chance(0.75),
+        Corpus::Folk => dice.chance(0.6),
+        Corpus::OpenEwld => dice.chance(0.55) && !texture.chords.is_empty(),
+        Corpus::Pop909 => dice.chance(0.4),
         Corpus::Freedoom | Corpus::Tiny => false,
     };
     match (plain, piece.corpus) {
@@ -98,7 +98,7 @@ pub fn augment(piece: &Piece, mut texture: Texture, library: &DrumLibrary, dice:
     if ensemble.drums {
         drums::add(&mut texture, library, mood, dice);
     }
-    let articulation = articulate(piece, &mut texture.notes, mood, dice);
+    let articulation = articulate(piece, &mut texture.notes, mood, plain, dice);
     velocity::shape(piece, &mut texture, mood, dice);
     texture.notes.sort_by_key(|(n, _)| (n.onset, n.instrument, n.pitch, std::cmp::Reverse(n.velocity)));
     texture.notes.dedup_by_key(|(n, _)| (n.onset, n.instrument, n.pitch));
@@ -126,19 +126,19 @@ pub fn augment(piece: &Piece, mut texture: Texture, library: &DrumLibrary, dice:
     }
 }
 
-/// Sometimes leaves out a layer, so that sparse textures occur.
+/// Seldom leaves out a layer, so that sparse textures occur without music being thinner than it is written.
 fn thin(notes: &mut Vec<(Note, Role)>, dice: &mut Dice) {
     let count = |role: Role, notes: &[(Note, Role)]| notes.iter().filter(|(_, r)| *r == role).count();
     let total = notes.len();
-    let drop: &[Role] = match dice.below(100) {
+    let drop: &[Role] = match dice.below(200) {
         0..6 => &[Role::Inner],
         6..8 => &[Role::Chords, Role::Inner],
         8..10 => &[Role::Chords],
         10..13 => &[Role::Melody],
         13..15 => &[Role::Bass],
         15..16 => &[Role::Bass, Role::Chords, Role::Inner],
-        16..19 => &[Role::Drums],
-        19..20 => &[Role::Melody, Role::Bass],
+        16..20 => &[Role::Drums],
+        20..21 => &[Role::Melody, Role::Bass],
         _ => &[],
     };
     let gone: usize = drop.iter().map(|r| count(*r, notes)).sum();
@@ -215,12 +215,14 @@ pub(crate) fn drawn_tempo(piece: &Piece, meter: MeterChange, energy: f32, dice: 
     f64::from(log.exp().clamp(low, 210.0)).round()
 }
 
-/// Shortens or joins the notes of each layer; returns the melody's factor.
-fn articulate(piece: &Piece, notes: &mut [(Note, Role)], mood: Mood, dice: &mut Dice) -> f32 {
-    let center = 0.82 - 0.2 * mood.energy + 0.17 * dice.normal();
+/// Shortens the notes of each layer; returns the melody's factor. What is `plain` mostly sounds as long as it is written,
+/// and so does half of what brings its own playing: were all shortened, music would be thinner than real pieces are.
+fn articulate(piece: &Piece, notes: &mut [(Note, Role)], mood: Mood, plain: bool, dice: &mut Dice) -> f32 {
+    let center = 0.92 - 0.2 * mood.energy + 0.17 * dice.normal();
     let melody = center.clamp(0.35, 1.0);
-    let under = if dice.chance(0.6) { melody } else { dice.between(0.4, 1.0) };
-    let spared = if piece.tempo_known && dice.chance(0.4) { 1.0 } else { 0.0 };
+    let under = if dice.chance(0.6) { melody } else { dice.between(0.5, 1.0) };
+    let spare = if plain { 0.7 } else { 0.55 };
+    let spared = if (plain || piece.tempo_known) && dice.chance(spare) { 1.0 } else { 0.0 };
     for (note, role) in notes.iter_mut() {
         let factor = match role {
             Role::Drums => continue,
@@ -231,7 +233,7 @@ fn articulate(piece: &Piece, notes: &mut [(Note, Role)], mood: Mood, dice: &mut 
         // On the codec's grid of 20 ticks; never below a thirty-second's half.
         note.duration = (played / 20 * 20).max(note.duration.min(40));
     }
-    melody
+    melody.max(spared)
 }
 
 /// Ends each note where the same key is struck again.

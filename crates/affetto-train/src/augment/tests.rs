@@ -42,6 +42,26 @@ fn performances_stay_playable_and_differ() {
 }
 
 #[test]
+fn what_is_plain_mostly_sounds_as_long_as_it_is_written() {
+    let pieces = tiny::pieces();
+    let piece = pieces.iter().find(|p| !p.tempo_known).unwrap();
+    let whole = |plain: bool| {
+        let written = texture(piece).notes;
+        let untouched = (0..300u64).filter(|&i| {
+            let (mut notes, mut dice) = (written.clone(), Dice::new(&[i]));
+            let mood = Mood { energy: dice.between(-1.0, 1.0), brightness: 0.0 };
+            let told = articulate(piece, &mut notes, mood, plain, &mut dice);
+            let kept = notes.iter().zip(&written).all(|(now, then)| then.0.duration - now.0.duration < 20);
+            assert!(told > 0.95 || !kept, "notes at {told} of their length must be shorter");
+            kept
+        });
+        untouched.count() as f32 / 300.0
+    };
+    let (plain, arranged) = (whole(true), whole(false));
+    assert!(plain > 0.7 && (0.15..0.5).contains(&arranged), "{plain} {arranged}");
+}
+
+#[test]
 fn a_recast_turns_the_third() {
     let major = &tiny::pieces()[0];
     let key = major.key.unwrap();
