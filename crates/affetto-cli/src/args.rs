@@ -1,5 +1,6 @@
 //! Every command and every flag, once.
 
+mod bench_quality;
 mod bench_steer;
 mod feel;
 mod lara;
@@ -8,6 +9,7 @@ mod steering;
 
 use std::path::PathBuf;
 
+pub use self::bench_quality::{AskedFeelings, QualityArgs};
 pub use self::bench_steer::{BenchSteerArgs, SteerPart, SteerScale};
 pub use self::feel::FeelArgs;
 pub use self::lara::{LaraArgs, Suite};
@@ -154,7 +156,7 @@ pub struct ModelArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sampling")]
 pub struct SamplingArgs {
-    /// How closely to follow words and feeling; 1 = as learned
+    /// How closely to follow words and feeling; 1 = as learned [default: the default model's grows with the feeling]
     #[arg(long, value_name = "WEIGHT", allow_hyphen_values = true)]
     pub guidance: Option<f32>,
     /// Above 1 bolder, below 1 safer
@@ -360,31 +362,6 @@ pub struct SpeedArgs {
     pub duration: f64,
     /// Threads to use [default: one for each core; two for a MusicGen model]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), allow_hyphen_values = true)]
-    pub threads: Option<u16>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub assets: AssetArgs,
-}
-
-/// `affetto bench quality`.
-#[derive(Debug, Args)]
-pub struct QualityArgs {
-    /// Takes for each family of corpora
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    pub takes: u16,
-    /// Where held-out real pieces lie
-    #[arg(long, value_name = "FILE", default_value = "assets/research/quality-reference.json")]
-    pub reference: PathBuf,
-    /// Index of the training pieces, to look for copies; it does not ship
-    #[arg(long, value_name = "FILE")]
-    pub copy_index: Option<PathBuf>,
-    /// Seed of each family's first take; the others follow
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1_000_000_000_000))]
-    pub first_seed: u64,
-    /// Threads to use [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// Print JSON
     #[arg(long)]

@@ -42,6 +42,9 @@ fn takes_are_compared_with_the_reference_and_again_alike() {
     let table = desk.ok(&args);
     assert!(table.contains("copying was not measured") && table.contains("2.50 %"), "{table}");
     assert_eq!(desk.ok(&args), table);
+    assert!(table.contains("asked for by words alone"), "{table}");
+    let plane = desk.json(&[&args[..], &["--feelings", "plane"]].concat());
+    assert_eq!((report["feelings"].as_str(), plane["feelings"].as_str()), (Some("words"), Some("plane")));
     let with_index = desk.ok(&[&args[..], &["--copy-index", "index"]].concat());
     assert!(!with_index.contains("not measured"), "{with_index}");
 }

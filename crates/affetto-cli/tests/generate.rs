@@ -159,6 +159,12 @@ fn words_are_read_for_feeling_only_without_an_emotion() {
     assert!(happy.0 > 0.0 && funeral.0 < 0.0 && happy.1 > funeral.1, "{happy:?} {funeral:?}");
     assert_eq!(happy.2, "lexicon");
     assert_eq!(felt(&["water over stones"]).2, "words");
+    assert_eq!(felt(&["a happy waltz for piano"]).2, "lexicon");
+    let plain = desk.json(&["generate", "a waltz for piano", "--duration", "1", "--force", "-o", "a.mid"]);
+    assert_eq!(
+        (plain["emotion_from"].as_str(), plain["emotion_asked"].as_array().map(Vec::len)),
+        (Some("none"), Some(0))
+    );
     assert_eq!(felt(&["happy", "--emotion", "-0.8,0.4"]).0, -0.8);
     assert_eq!(felt(&["happy", "--emotion=-0.8,0.4"]).1, 0.4);
     assert_eq!(felt(&["happy", "--emotion", "serene"]).2, "asked");

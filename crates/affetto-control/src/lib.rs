@@ -5,6 +5,7 @@ pub mod emotion;
 pub mod encoder;
 mod finite;
 pub mod lexicon;
+pub mod music_words;
 pub mod prior;
 pub mod steering;
 pub mod words;

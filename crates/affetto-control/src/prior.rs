@@ -6,7 +6,7 @@
 //! learns from labelled training windows (`affetto train prior`).
 
 use affetto_engine::{Checkpoint, EngineError, Linear, Precision, activation};
-use affetto_score::{Instrument, Key};
+use affetto_score::{Instrument, Key, Mode};
 
 use crate::conditions::{
     KEY_CLASSES, MAX_INSTRUMENTS, MeterClass, SCALAR_FEATURES, TEXT_WIDTH, density_scalar, scalar_features,
@@ -121,8 +121,10 @@ pub fn log_bin_value(bin: usize, within: f32, range: (f32, f32), bins: usize) ->
 pub struct PriorDraws {
     /// For the meter.
     pub meter: f32,
-    /// For the key.
-    pub key: f32,
+    /// For the key's mode.
+    pub mode: f32,
+    /// For its tonic.
+    pub tonic: f32,
     /// For each instrument in turn.
     pub instruments: [f32; MAX_INSTRUMENTS],
     /// For the tempo.
@@ -225,8 +227,7 @@ impl AttributePrior {
             context.instruments_complete = true;
         }
         if context.key.is_none() {
-            let p = self.distribution(context, 1, sampling, |_| true);
-            context.key = Some(Key::from_index(pick(&p, draws.key).0));
+            context.key = Some(pick_key(&self.distribution(context, 1, sampling, |_| true), draws));
         }
     }
 
@@ -261,9 +262,46 @@ fn pick(p: &[f32], draw: f32) -> (usize, f32) {
     last
 }
 
+/// A key from the distribution over all keys: the mode by its total share, major for low draws, then a tonic in that
+/// mode by a draw of its own, so that a feeling that turns the mode leaves the tonic nearly alone.
+fn pick_key(p: &[f32], draws: &PriorDraws) -> Key {
+    let of = |mode: Mode| -> Vec<f32> {
+        p.iter().enumerate().map(|(i, &share)| if Key::from_index(i).mode == mode { share } else { 0.0 }).collect()
+    };
+    let (major, minor) = (of(Mode::Major), of(Mode::Minor));
+    let (share, rest) = (major.iter().sum::<f32>(), minor.iter().sum::<f32>());
+    // Shares may add up to a little less than 1; a draw above their sum must not choose a mode that has none.
+    let (chosen, total) = if draws.mode < share || rest <= 0.0 { (major, share) } else { (minor, rest) };
+    let within: Vec<f32> = chosen.iter().map(|x| x / total).collect();
+    Key::from_index(pick(&within, draws.tonic).0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_mode_follows_its_share_and_the_tonic_its_own_draw() {
+        let index = |tonic, mode| Key { tonic, mode }.index();
+        let mut p = vec![0.0; KEY_CLASSES];
+        p[index(0, Mode::Major)] = 0.6;
+        p[index(9, Mode::Minor)] = 0.3;
+        p[index(2, Mode::Minor)] = 0.1;
+        let drawn = |p: &[f32], mode, tonic| {
+            let instruments = [0.0; MAX_INSTRUMENTS];
+            pick_key(p, &PriorDraws { meter: 0.0, mode, tonic, instruments, tempo: 0.0, density: 0.0 })
+        };
+        for tonic in [0.0, 0.3, 0.6, 0.99] {
+            assert_eq!(drawn(&p, 0.59, tonic), Key { tonic: 0, mode: Mode::Major });
+            assert_eq!(drawn(&p, 0.61, tonic).mode, Mode::Minor);
+        }
+        assert_ne!(drawn(&p, 0.9, 0.01), drawn(&p, 0.9, 0.99));
+        assert_eq!(drawn(&p, 0.65, 0.5), drawn(&p, 0.99, 0.5), "within a mode its draw changes nothing");
+        // Shares that end just below 1 must not leave a high draw without a key.
+        let mut alone = vec![0.0; KEY_CLASSES];
+        alone[index(9, Mode::Major)] = 1.0 - 1e-6;
+        assert_eq!(drawn(&alone, 1.0 - 1e-7, 0.5), Key { tonic: 9, mode: Mode::Major });
+    }
 
     #[test]
     fn bins_and_values_are_inverse() {

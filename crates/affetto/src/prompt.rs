@@ -34,7 +34,8 @@ pub const MAX_TEXT_BYTES: usize = 10_000;
 /// How tokens are picked from what the model proposes. `None` = the model's own setting.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sampling {
-    /// Weight of the conditions over their absence (classifier-free guidance); 1 = off.
+    /// Weight of the conditions over their absence (classifier-free guidance); 1 = off. The default model's own grows
+    /// with the feeling.
     pub guidance: Option<f32>,
     /// Above 1 bolder, below 1 safer.
     pub temperature: Option<f32>,

@@ -41,7 +41,8 @@ pub(crate) enum Models {
 /// What feeling a prompt asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Feeling {
-    /// The feeling over time; `None` where there are no words to read, or the family does not read them for feeling.
+    /// The feeling over time; `None` where there are no words to read, they only say what the music is made of, or the
+    /// family does not read them for feeling.
     pub curve: Option<EmotionCurve>,
     /// Where it came from.
     pub from: EmotionFrom,

@@ -17,7 +17,8 @@ pub enum EmotionFrom {
     Lexicon,
     /// From the whole sentence, by the head that reads it.
     Words,
-    /// None was read: there were no words, or the model hears feeling in the words alone.
+    /// None was read: there were no words, they only say what the music is made of, or the model hears feeling in the
+    /// words alone.
     None,
 }
 

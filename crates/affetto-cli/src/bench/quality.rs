@@ -1,7 +1,7 @@
 //! `affetto bench quality`: do takes lie where real pieces lie, and do they copy any?
 //!
-//! For each family of training corpora: takes asked for in its words, with feelings spread over the plane, beside the
-//! bands of that family's pieces that were held out of training. The bands come from a small reference file; whether
+//! For each family of training corpora: takes asked for in its words, alone or with any feeling of the plane,
+//! beside the bands of that family's pieces that were held out of training. The bands come from a small reference file; whether
 //! anything is copied needs an index of the training pieces, which does not ship.
 
 mod requests;
@@ -16,7 +16,7 @@ use affetto_judge::reference::{Comparison, Family, GOAL_INSIDE};
 use serde::Serialize;
 
 use self::requests::request;
-use crate::args::QualityArgs;
+use crate::args::{AskedFeelings, QualityArgs};
 use crate::bench::no_notes;
 use crate::failure::Failure;
 use crate::input;
@@ -74,7 +74,8 @@ pub fn run(args: &QualityArgs) -> Result<(), Failure> {
     for family in &reference.families {
         let mut takes = Vec::new();
         for i in 0..u64::from(args.takes) {
-            let prompt = request(&family.name, i).seed(args.first_seed + i).duration_seconds(reference.seconds);
+            let prompt =
+                request(&family.name, i, args.feelings).seed(args.first_seed + i).duration_seconds(reference.seconds);
             let take = studio.generate(&prompt)?;
             takes.push(take.written().ok_or_else(no_notes)?.clone());
             progress.show("takes", (reports.len() as f32 * f32::from(args.takes) + i as f32 + 1.0) / all);
@@ -88,12 +89,13 @@ pub fn run(args: &QualityArgs) -> Result<(), Failure> {
             "model": studio.model(),
             "duration_seconds": reference.seconds,
             "reference": reference.source,
+            "feelings": args.feelings,
             "goal_inside": GOAL_INSIDE,
             "goal_copied": GOAL_COPIED,
             "families": reports,
             "copying": total,
         })),
-        false => output::bytes(text(&reports, &total, reference.seconds).as_bytes()),
+        false => output::bytes(text(&reports, &total, reference.seconds, args.feelings).as_bytes()),
     }
 }
 
@@ -149,7 +151,11 @@ fn read_index(path: &Path) -> Result<CopyIndex, Failure> {
     CopyIndex::from_bytes(&bytes).map_err(|error| failed(&error))
 }
 
-fn text(reports: &[FamilyReport], total: &Copying, seconds: f64) -> String {
+fn text(reports: &[FamilyReport], total: &Copying, seconds: f64, feelings: AskedFeelings) -> String {
+    let feelings = match feelings {
+        AskedFeelings::Words => "asked for by words alone",
+        AskedFeelings::Plane => "feelings spread over the plane",
+    };
     let heading = ["FAMILY", "METRIC", "REAL 5 %", "50 %", "95 %", "TAKES 50 %", "INSIDE", "GOAL"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     let mut copies = vec![["FAMILY", "TAKES", "COPIED", "REAL PIECES", "COPIED", "GOAL"].map(str::to_owned).to_vec()];
@@ -176,7 +182,7 @@ fn text(reports: &[FamilyReport], total: &Copying, seconds: f64) -> String {
         None => "copying was not measured: name an index of the training pieces with --copy-index\n".into(),
     };
     format!(
-        "{}{} takes a family, {seconds} s each, feelings spread over the plane, beside held-out stretches as long: {}\n\
+        "{}{} takes a family, {seconds} s each, {feelings}, beside held-out stretches as long: {}\n\
          goal: median and {} of takes inside the 5-95 % band; reached by {} of {}\n\n\
          {}windows of 8 bars of which 90 % of the notes, or of the top line's, match a training piece, transposed or not\n\
          {note}goal: below {}\n",
@@ -270,7 +276,7 @@ mod tests {
         let own: String = (0..96u32).map(|i| char::from(b'A' + ((i * i * 7 + i) % 23) as u8)).collect();
         let own = report(&family(), &[take(&own)], Some(&index));
         assert_eq!(own.copying.reached, Some(true));
-        let printed = text(&[copied, own], &Copying::new(None, CopyCount::default()), 30.0);
+        let printed = text(&[copied, own], &Copying::new(None, CopyCount::default()), 30.0, AskedFeelings::Words);
         assert!(printed.contains("100.00 %") && printed.contains("not measured"), "{printed}");
         assert!(printed.contains("PASS") && printed.contains("miss"));
         // A take too short to have a window shows nothing.

@@ -108,7 +108,7 @@ pub fn write(assets: &Path) {
             "guided": { "key": true, "density": false },
             "temperature": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], "top_k": 0, "top_p": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95],
             "prior_guidance": 1.5, "prior_temperature": [0.9, 0.9, 0.9, 0.9, 0.9],
-            "feeling": [[1.0, 0.0], [0.0, 1.0]],
+            "feeling": [[1.0, 0.0], [0.0, 1.0]], "pressure": [0.2, 0.7],
         },
     });
     std::fs::write(assets.join("score/config.json"), config.to_string()).unwrap();

@@ -1,19 +1,37 @@
 //! The attributes of a take: those that were asked for, and the others as the prior draws them.
 
 use affetto_control::conditions::MAX_INSTRUMENTS;
-use affetto_control::prior::{AttributePrior, PriorContext, PriorDraws, PriorSampling};
+use affetto_control::prior::{AttributePrior, HEADS, PriorContext, PriorDraws, PriorSampling};
 use affetto_control::{Emotion, MeterClass};
 use affetto_score::{Instrument, Key};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use super::Request;
+use super::feeling::Pressure;
 use super::plan::Movement;
 
 /// Tells the prior's draws apart from others of the same seed.
 const STREAM: u64 = 0x7072_696f_7264_7261;
 /// Points along a take at which its feeling is averaged for what stays fixed throughout.
 const AVERAGED_POINTS: usize = 16;
+
+/// How the prior is drawn from, whatever the feeling.
+#[derive(Clone, Copy, Debug)]
+pub struct PriorSettings {
+    /// Guidance on a strong feeling.
+    pub guidance: f32,
+    /// Temperature of each attribute's draw.
+    pub temperature: [f32; HEADS.len()],
+    /// How guidance grows with the feeling.
+    pub pressure: Pressure,
+}
+
+impl PriorSettings {
+    fn sampling(&self, emotion: Option<Emotion>) -> PriorSampling {
+        PriorSampling { guidance: self.pressure.scale(self.guidance, emotion), temperature: self.temperature }
+    }
+}
 
 /// What is settled for a whole take, and the prior that tempo and density follow the feeling by.
 pub struct Attributes<'a> {
@@ -26,7 +44,7 @@ pub struct Attributes<'a> {
     prior: &'a AttributePrior,
     context: PriorContext<'a>,
     draws: PriorDraws,
-    sampling: PriorSampling,
+    settings: PriorSettings,
     asked_tempo: Option<f64>,
     asked_density: Option<f32>,
     neutral: bool,
@@ -38,7 +56,7 @@ impl<'a> Attributes<'a> {
         prior: &'a AttributePrior,
         request: &Request,
         sentence: Option<&'a [f32]>,
-        sampling: PriorSampling,
+        settings: PriorSettings,
     ) -> Attributes<'a> {
         let draws = draw(request.seed);
         let neutral = request.ablation.neutral_attributes();
@@ -56,6 +74,7 @@ impl<'a> Attributes<'a> {
             tempo_bpm: request.tempo_bpm.or(given_tempo.map(|bpm| bpm as f32)),
             density: request.density,
         };
+        let sampling = settings.sampling(context.emotion);
         prior.complete_fixed(&mut context, &draws, sampling);
         Attributes {
             meter: context.meter.unwrap_or(MeterClass::FourFour),
@@ -64,16 +83,16 @@ impl<'a> Attributes<'a> {
             prior,
             context,
             draws,
-            sampling,
+            settings,
             asked_tempo: request.tempo_bpm.map(as_typed).or(given_tempo),
             asked_density: request.density,
             neutral,
         }
     }
 
-    fn at(&self, emotion: Option<Emotion>) -> PriorContext<'a> {
+    fn at(&self, emotion: Option<Emotion>) -> (PriorContext<'a>, PriorSampling) {
         let emotion = if self.neutral { Some(Emotion::NEUTRAL) } else { emotion };
-        PriorContext { emotion, ..self.context.clone() }
+        (PriorContext { emotion, ..self.context.clone() }, self.settings.sampling(emotion))
     }
 }
 
@@ -81,14 +100,18 @@ impl Movement for Attributes<'_> {
     fn tempo_bpm(&self, emotion: Option<Emotion>) -> f64 {
         match self.asked_tempo {
             Some(bpm) => bpm,
-            None => f64::from(self.prior.tempo_bpm(&self.at(emotion), &self.draws, self.sampling)).round(),
+            None => {
+                let (context, sampling) = self.at(emotion);
+                f64::from(self.prior.tempo_bpm(&context, &self.draws, sampling)).round()
+            }
         }
     }
 
     fn density(&self, emotion: Option<Emotion>, tempo_bpm: f64) -> Option<f32> {
         Some(self.asked_density.unwrap_or_else(|| {
-            let context = PriorContext { tempo_bpm: Some(tempo_bpm as f32), ..self.at(emotion) };
-            self.prior.density(&context, &self.draws, self.sampling)
+            let (context, sampling) = self.at(emotion);
+            let context = PriorContext { tempo_bpm: Some(tempo_bpm as f32), ..context };
+            self.prior.density(&context, &self.draws, sampling)
         }))
     }
 
@@ -117,9 +140,10 @@ fn draw(seed: u64) -> PriorDraws {
     let mut rng = Pcg64Mcg::seed_from_u64(seed ^ STREAM);
     let mut uniform = || rng.random::<f32>();
     let mut instruments = [0.0; MAX_INSTRUMENTS];
-    let (meter, key, tempo, density) = (uniform(), uniform(), uniform(), uniform());
-    instruments.fill_with(uniform);
-    PriorDraws { meter, key, instruments, tempo, density }
+    let (meter, mode, tempo, density) = (uniform(), uniform(), uniform(), uniform());
+    instruments.fill_with(&mut uniform);
+    // The tonic last: it was added later, and a seed's other draws stay what they were.
+    PriorDraws { meter, mode, tonic: uniform(), instruments, tempo, density }
 }
 
 #[cfg(test)]

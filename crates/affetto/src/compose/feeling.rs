@@ -1,7 +1,10 @@
-//! From the feeling that is asked for to the one the model is told.
+//! From the feeling that is asked for to the one the model is told, and how hard it is pressed to follow.
 //!
 //! A model learns the plane from labelled music, where the two dimensions go together, and follows one more than the
-//! other. A model file may hold the linear map that undoes what of this was measured, by the development judges.
+//! other. A model file holds the linear map that undoes what of this was measured, by the development judges.
+//!
+//! Guidance drives music away from what is usual: that is how a strong feeling is reached, and it costs variety of
+//! pitch and thickness of texture. Music that is asked to feel like nothing in particular is not pressed at all.
 
 use affetto_control::{Emotion, EmotionCurve};
 use serde::Deserialize;
@@ -25,6 +28,30 @@ impl Feeling {
     }
 }
 
+/// How the share of guidance grows with the distance from neutral of a feeling as it is told (the larger of its two
+/// sizes): none up to the first number, all of it from the second on.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Pressure([f32; 2]);
+
+impl Pressure {
+    /// The scale of guidance at `feeling`, where a strong one gets `full`; without a feeling 1, which is none.
+    pub fn scale(self, full: f32, feeling: Option<Emotion>) -> f32 {
+        let Pressure([from, to]) = self;
+        let distance = feeling.map_or(0.0, |e| e.valence.abs().max(e.arousal.abs()));
+        let share = ((distance - from) / (to - from).max(1e-3)).clamp(0.0, 1.0);
+        1.0 + share * (full - 1.0)
+    }
+
+    /// As [`Pressure::scale`], for the point that is farthest from neutral among those of a curve's first `seconds`.
+    pub fn scale_of_curve(self, full: f32, curve: Option<&EmotionCurve>, seconds: f64) -> f32 {
+        let Some(curve) = curve else { return 1.0 };
+        // Between its points a curve is straight, and so no farther out than at them.
+        let points = curve.points().iter().filter(|(time, _)| *time < seconds).map(|&(_, e)| e);
+        points.chain([curve.at(seconds)]).map(|e| self.scale(full, Some(e))).fold(1.0, f32::max)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +63,18 @@ mod tests {
         let told = feeling.told(&asked);
         assert_eq!(told.points()[0], (0.0, Emotion { valence: 0.0, arousal: 0.4 }));
         assert_eq!(told.points()[1], (10.0, Emotion { valence: -1.0, arousal: 0.8 }));
+    }
+
+    #[test]
+    fn strong_feelings_are_pressed_and_faint_ones_are_not() {
+        let pressure: Pressure = serde_json::from_str("[0.2, 0.6]").unwrap();
+        let at = |valence, arousal| pressure.scale(3.0, Some(Emotion { valence, arousal }));
+        assert_eq!((at(0.0, 0.0), at(-0.2, 0.1), at(0.9, 0.0), at(0.0, -0.6)), (1.0, 1.0, 3.0, 3.0));
+        assert!((at(-0.4, 0.1) - 2.0).abs() < 1e-6 && (at(0.1, 0.4) - 2.0).abs() < 1e-6);
+        assert_eq!(pressure.scale(3.0, None), 1.0);
+        let curve = EmotionCurve::parse("0:0,0 10:0.4,0.1").unwrap();
+        assert!((pressure.scale_of_curve(3.0, Some(&curve), 30.0) - 2.0).abs() < 1e-6);
+        assert_eq!(pressure.scale_of_curve(3.0, None, 30.0), 1.0);
+        assert!((pressure.scale_of_curve(3.0, Some(&curve), 7.5) - 1.5).abs() < 1e-6, "what is beyond the end presses");
     }
 }

@@ -15,7 +15,7 @@ mod steered;
 use std::sync::Arc;
 
 use affetto_control::encoder::ConditionEncoder;
-use affetto_control::prior::{AttributePrior, HEADS, PriorSampling};
+use affetto_control::prior::{AttributePrior, HEADS};
 use affetto_control::steering::{Steer, SteerOptions};
 use affetto_control::{Conditions, EmotionCurve, MeterClass, SegmentConditions, ToldKey};
 use affetto_engine::Precision;
@@ -26,8 +26,8 @@ use affetto_score::codec::{BAR, EncodedScore, Row, STREAMS, VOCABULARY};
 use affetto_score::{Instrument, Key, Score};
 use serde::Deserialize;
 
-use self::attributes::Attributes;
-use self::feeling::Feeling;
+use self::attributes::{Attributes, PriorSettings};
+use self::feeling::{Feeling, Pressure};
 use self::guide::{Guided, ScoreGuide};
 use self::opening::Opening;
 use self::steered::{Open, Steered};
@@ -48,7 +48,8 @@ pub enum Ablation {
     None,
     /// The attributes are drawn for a neutral feeling; only the language model hears the asked one.
     NeutralAttributes,
-    /// The language model hears no feeling; only the attributes follow the asked one.
+    /// The language model hears no feeling; only the attributes follow the asked one (and guidance on the words grows with
+    /// it).
     ModelWithoutEmotion,
     /// No part is told a feeling, not even the one asked for: it is in the prompt's words alone, which the language model
     /// and the attributes read as any others.
@@ -152,6 +153,7 @@ struct ModelFile {
 /// A model's own settings, chosen on the development judges.
 #[derive(Clone, Copy, Debug, Deserialize)]
 struct Defaults {
+    /// On a strong feeling.
     guidance: f32,
     /// How much of the guidance each stream gets: its scale is 1 + share · (guidance - 1).
     guidance_shares: [f32; STREAMS],
@@ -161,9 +163,12 @@ struct Defaults {
     temperature: [f32; STREAMS],
     top_k: usize,
     top_p: [f32; STREAMS],
+    /// On a strong feeling.
     prior_guidance: f32,
     prior_temperature: [f32; HEADS.len()],
     feeling: Feeling,
+    /// How both guidances grow with the feeling.
+    pressure: Pressure,
 }
 
 impl Composer {
@@ -207,7 +212,7 @@ impl Composer {
         let sentence = words.as_ref().map(TextStates::sentence_embedding);
         let opening = asked.opening.as_deref();
         let request = &self.request(asked);
-        let attributes = Attributes::settle(&self.prior, request, sentence.as_deref(), self.prior_sampling());
+        let attributes = Attributes::settle(&self.prior, request, sentence.as_deref(), self.prior_settings());
         let plan = plan::plan(
             request.duration_seconds,
             attributes.meter,
@@ -293,18 +298,26 @@ impl Composer {
         request
     }
 
-    fn prior_sampling(&self) -> PriorSampling {
-        PriorSampling { guidance: self.defaults.prior_guidance, temperature: self.defaults.prior_temperature }
+    fn prior_settings(&self) -> PriorSettings {
+        let Defaults { prior_guidance, prior_temperature, pressure, .. } = self.defaults;
+        PriorSettings { guidance: prior_guidance, temperature: prior_temperature, pressure }
     }
 
     fn settings(&self, request: &Request) -> Settings {
         let (own, asked) = (self.defaults, request.sampling);
+        let asked_in_words = request.ablation.is_words_only();
         let sampling = |stream: usize| StreamSampling {
             temperature: asked.temperature.unwrap_or(own.temperature[stream]),
             top_k: asked.top_k.unwrap_or(own.top_k),
             top_p: asked.top_p.unwrap_or(own.top_p[stream]),
         };
-        let scale = asked.guidance.unwrap_or(own.guidance);
+        // A density that is asked for, or that a piece to go on from has, is pressed as a strong feeling is: told alone, it is
+        // followed half-heartedly (a key is followed without). So is a feeling that is in the words alone.
+        let pressed = match request.density.is_some() || asked_in_words {
+            true => own.guidance,
+            false => own.pressure.scale_of_curve(own.guidance, request.emotion.as_ref(), request.duration_seconds),
+        };
+        let scale = asked.guidance.unwrap_or(pressed);
         let given = request.opening.as_ref().map_or(0, |given| given.rows.len());
         Settings {
             guidance: own.guidance_shares.map(|share| 1.0 + share * (scale - 1.0)).to_vec(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use affetto_control::{Lexicon, WordsHead, words};
+use affetto_control::{Lexicon, WordsHead, music_words, words};
 use affetto_models::decoder::DecoderLm;
 use serde::Deserialize;
 
@@ -69,6 +69,9 @@ impl ScoreStudio {
         if let Some(reading) = words::read_lexicon(&self.lexicon, &prompt.text) {
             let curve = Some(reading.emotion.into());
             return Feeling { curve, from: EmotionFrom::Lexicon, words: reading.words };
+        }
+        if music_words::nothing_else(&prompt.text) {
+            return Feeling::none();
         }
         let sentence = self.composer.sentence(&prompt.text);
         let curve = Some(self.words_head.read(&sentence).into());

@@ -2,6 +2,8 @@
 
 use affetto::{Emotion, Instrument, Prompt};
 
+use crate::args::AskedFeelings;
+
 /// Words and General MIDI programs (128 = drums).
 type Wish = (&'static str, &'static [u8]);
 
@@ -10,7 +12,7 @@ const POP: &[Wish] = &[("pop song, piano", PIANO), ("piano ballad", PIANO), ("a 
 const LEAD_SHEET: &[Wish] = &[
     ("old song, melody with chords", PIANO),
     ("jazz standard, lead sheet melody with chords", PIANO),
-    ("vintage song for piano", PIANO),
+    ("a vintage song as a lead sheet, piano", PIANO),
 ];
 const CHORALE: &[Wish] = &[
     ("chorale", &[52]),
@@ -48,15 +50,22 @@ pub fn knows(family: &str) -> bool {
     wishes(family) != ANY
 }
 
-/// The request of take `number` for a family: its wishes by turns, feelings spread over [-0.8, 0.8]² (Halton's
-/// sequence in bases 2 and 3).
-pub fn request(family: &str, number: u64) -> Prompt {
+/// The request of take `number` for a family: its wishes by turns, with a feeling where `feelings` says so.
+pub fn request(family: &str, number: u64, feelings: AskedFeelings) -> Prompt {
     let wishes = wishes(family);
     let (words, instruments) = wishes[(number % wishes.len() as u64) as usize];
-    let at = |base| 1.6 * radical_inverse(number + 1, base) - 0.8;
-    let emotion = Emotion { valence: at(2), arousal: at(3) };
     let instruments: Vec<Instrument> = instruments.iter().map(|&i| Instrument(i)).collect();
-    Prompt::new(words).emotion(emotion).instruments(instruments)
+    let prompt = Prompt::new(words).instruments(instruments);
+    match feelings {
+        AskedFeelings::Words => prompt,
+        AskedFeelings::Plane => prompt.emotion(point(number)),
+    }
+}
+
+/// Point `number` of a sequence that fills [-0.8, 0.8]² evenly (Halton's, in bases 2 and 3).
+fn point(number: u64) -> Emotion {
+    let at = |base| 1.6 * radical_inverse(number + 1, base) - 0.8;
+    Emotion { valence: at(2), arousal: at(3) }
 }
 
 /// The digits of `n` in `base`, mirrored at the point.
@@ -75,18 +84,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn feelings_cover_the_plane_for_every_family() {
+    fn the_plane_is_covered_and_every_request_can_be_made() {
         let mut cells = [[0usize; 4]; 4];
         for number in 0..100 {
-            let prompt = request("folk", number);
+            let prompt = request("folk", number, AskedFeelings::Plane);
             assert!(prompt.check().is_ok());
             let emotion = prompt.asked_emotion().unwrap().at(0.0);
+            assert_eq!(emotion, point(number));
+            assert!(request("folk", number, AskedFeelings::Words).asked_emotion().is_none());
             assert!(emotion.valence.abs() <= 0.8 && emotion.arousal.abs() <= 0.8);
             let cell = |x: f32| (((x + 0.8) / 0.4) as usize).min(3);
             cells[cell(emotion.valence)][cell(emotion.arousal)] += 1;
         }
         assert!(cells.iter().flatten().all(|&n| (4..=9).contains(&n)), "{cells:?}");
-        assert_ne!(request("folk", 0).text(), request("folk", 1).text());
+        let words = |number| request("folk", number, AskedFeelings::Words).text().to_owned();
+        assert_ne!(words(0), words(1));
         assert!(!knows("polka") && knows("chorales"));
     }
 }
