@@ -1,8 +1,9 @@
 //! Words that say what music is made of, and nothing of how it feels.
 //!
-//! The head that reads whole prompts was fitted on news and on words of feeling. Of "traditional melody, solo clarinet"
-//! it makes a deep calm, which nobody asked for. A prompt of such words alone names no feeling; the language model and the
-//! attributes' prior still hear it.
+//! The head that reads whole prompts was fitted on news and on words of feeling. Of "traditional melody, solo
+//! clarinet" it makes a deep calm, which nobody asked for. A prompt of such words alone names no feeling; the language
+//! model and the attributes' prior still hear it. Plurals count, but not the lexicon's other endings: "bitter" is not
+//! more of a bit.
 
 /// Instruments, groups, forms, styles, periods, and what joins them; in lower case, in the singular.
 const WORDS: &str = "\

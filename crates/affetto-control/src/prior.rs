@@ -265,15 +265,13 @@ fn pick(p: &[f32], draw: f32) -> (usize, f32) {
 /// A key from the distribution over all keys: the mode by its total share, major for low draws, then a tonic in that
 /// mode by a draw of its own, so that a feeling that turns the mode leaves the tonic nearly alone.
 fn pick_key(p: &[f32], draws: &PriorDraws) -> Key {
-    let of = |mode: Mode| -> Vec<f32> {
-        p.iter().enumerate().map(|(i, &share)| if Key::from_index(i).mode == mode { share } else { 0.0 }).collect()
-    };
-    let (major, minor) = (of(Mode::Major), of(Mode::Minor));
+    let (major, minor) = p.split_at(KEY_CLASSES / 2);
     let (share, rest) = (major.iter().sum::<f32>(), minor.iter().sum::<f32>());
     // Shares may add up to a little less than 1; a draw above their sum must not choose a mode that has none.
-    let (chosen, total) = if draws.mode < share || rest <= 0.0 { (major, share) } else { (minor, rest) };
-    let within: Vec<f32> = chosen.iter().map(|x| x / total).collect();
-    Key::from_index(pick(&within, draws.tonic).0)
+    let is_major = draws.mode < share || rest <= 0.0;
+    let (chosen, total, mode) = if is_major { (major, share, Mode::Major) } else { (minor, rest, Mode::Minor) };
+    let tonics: Vec<f32> = chosen.iter().map(|x| x / total).collect();
+    Key { tonic: pick(&tonics, draws.tonic).0 as u8, mode }
 }
 
 #[cfg(test)]

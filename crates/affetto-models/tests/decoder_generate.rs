@@ -25,7 +25,7 @@ impl Guide for Rows {
     }
 
     fn conditions(&mut self, progress: &Progress) -> Result<Option<Conditions>, ModelError> {
-        Ok((progress.step() == 0).then(|| Conditions { given: self.cross.clone(), null: None }))
+        Ok((progress.step() == 0).then(|| Conditions { given: self.cross.clone(), ..Conditions::default() }))
     }
 }
 
@@ -64,6 +64,55 @@ fn greedy_generation_repeats_the_argmax_of_whole_passes() {
             }
         }
     }
+}
+
+/// Conditions for three branches.
+struct Branches(Conditions);
+
+impl Guide for Branches {
+    fn length(&mut self, _: &Progress) -> Option<usize> {
+        Some(10)
+    }
+
+    fn conditions(&mut self, progress: &Progress) -> Result<Option<Conditions>, ModelError> {
+        Ok((progress.step() == 0).then(|| self.0.clone()))
+    }
+}
+
+#[test]
+fn a_part_of_the_conditions_has_a_scale_of_its_own() {
+    let config = tiny();
+    let lm = network(&config, 1);
+    let cross = |seed| Arc::new(lm.cross(&Numbers::new(seed).vec(36, 1.0), &[]).unwrap());
+    let conditions = Conditions { given: Some(cross(2)), null: Some(cross(3)), partial: Some(cross(4)) };
+    let pattern = DelayPattern::new(config.delays.clone()).unwrap();
+    let run = |scale: f32, of_part: &[f32]| {
+        let settings = Settings { partial_guidance: of_part.to_vec(), ..greedy(scale) };
+        generate(&lm, &settings, &[], &mut Branches(conditions.clone()), |_, _| ()).unwrap()
+    };
+    for (scale, of_part) in [(3.0, 1.5), (1.0, 2.5), (4.0, 1.0)] {
+        let codes = run(scale, &[of_part]);
+        let delayed = pattern.apply(&codes, &config.special()).unwrap();
+        let of = |cross: &Option<Arc<CrossCache>>| lm.logits(&delayed, cross.clone()).unwrap();
+        let (given, null, partial) = (of(&conditions.given), of(&conditions.null), of(&conditions.partial));
+        for row in 0..10 {
+            for k in 0..3 {
+                let line = row + config.delays[k];
+                let (c, u, p) = (given.get(line, k), null.get(line, k), partial.get(line, k));
+                let mixed: Vec<f32> =
+                    (0..c.len()).map(|i| u[i] + of_part * (p[i] - u[i]) + scale * (c[i] - p[i])).collect();
+                let best = (0..mixed.len()).max_by(|&a, &b| mixed[a].total_cmp(&mixed[b])).unwrap();
+                assert_eq!(codes[row * 3 + k] as usize, best, "scales {scale} and {of_part}: row {row} stream {k}");
+            }
+        }
+    }
+    // One scale for all is what two branches make of it.
+    assert_eq!(run(3.0, &[3.0]), run(3.0, &[]));
+    let wrong = Settings { partial_guidance: vec![2.0; 2], ..greedy(3.0) };
+    let error = generate(&lm, &wrong, &[], &mut Branches(conditions.clone()), |_, _| ()).unwrap_err().to_string();
+    assert!(error.contains("guidance scales") && error.contains("1 or 3"), "{error}");
+    let wrong = Settings { partial_guidance: vec![f32::NAN], ..greedy(3.0) };
+    assert!(generate(&lm, &wrong, &[], &mut Branches(conditions.clone()), |_, _| ()).is_err());
 }
 
 #[test]
@@ -160,7 +209,7 @@ impl Guide for Scenes {
     fn conditions(&mut self, progress: &Progress) -> Result<Option<Conditions>, ModelError> {
         self.asked.push(progress.step());
         let scene = [0, 9, 12].iter().position(|&s| s == progress.step());
-        Ok(scene.map(|s| Conditions { given: Some(self.crosses[s].clone()), null: None }))
+        Ok(scene.map(|s| Conditions { given: Some(self.crosses[s].clone()), ..Conditions::default() }))
     }
 
     fn window(&mut self, _: &Progress, earliest: usize) -> usize {

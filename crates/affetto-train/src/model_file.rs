@@ -46,23 +46,10 @@ impl ModelFile {
 
     /// This decoder with the name, licences and settings of the file that was there before, or the usual ones.
     pub fn after(before: Option<ModelFile>, decoder: DecoderConfig) -> ModelFile {
+        let usual = default_generation();
         match before {
-            Some(mut before) => {
-                // Settings that an older file lacks are the usual ones.
-                if let (Some(kept), Some(usual)) = (before.generation.as_object_mut(), default_generation().as_object())
-                {
-                    usual.iter().for_each(|(name, value)| {
-                        kept.entry(name).or_insert_with(|| value.clone());
-                    });
-                }
-                ModelFile { decoder, ..before }
-            }
-            None => ModelFile {
-                name: "affetto-score".to_owned(),
-                licences: licences(),
-                decoder,
-                generation: default_generation(),
-            },
+            Some(before) => ModelFile { decoder, generation: filled_in(before.generation, usual), ..before },
+            None => ModelFile { name: "affetto-score".to_owned(), licences: licences(), decoder, generation: usual },
         }
     }
 
@@ -112,12 +99,22 @@ fn licences() -> Vec<String> {
     .to_vec()
 }
 
+/// `kept`, and of `usual` what it lacks, as an older file may.
+fn filled_in(mut kept: serde_json::Value, usual: serde_json::Value) -> serde_json::Value {
+    if let (Some(kept), serde_json::Value::Object(usual)) = (kept.as_object_mut(), usual) {
+        for (name, value) in usual {
+            kept.entry(name).or_insert(value);
+        }
+    }
+    kept
+}
+
 fn default_generation() -> serde_json::Value {
     serde_json::json!({
-        "guidance": 2.0, "guidance_shares": [0.3, 0.3, 0.5, 1.0, 1.0, 1.0], "guided": { "key": true, "density": true },
+        "guidance": 2.0, "guidance_shares": [0.3, 0.3, 0.5, 1.0, 1.0, 1.0], "attribute_guidance": 2.0,
         "temperature": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95], "top_k": 0, "top_p": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95],
         "prior_guidance": 1.5, "prior_temperature": [0.9, 0.9, 0.9, 0.9, 0.9], "feeling": [[1.0, 0.0], [0.0, 1.0]],
-        "pressure": [0.2, 0.7],
+        "pressure": {"neutral": 0.1, "full_at": 0.7},
     })
 }
 

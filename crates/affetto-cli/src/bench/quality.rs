@@ -1,8 +1,8 @@
 //! `affetto bench quality`: do takes lie where real pieces lie, and do they copy any?
 //!
-//! For each family of training corpora: takes asked for in its words, alone or with any feeling of the plane,
-//! beside the bands of that family's pieces that were held out of training. The bands come from a small reference file; whether
-//! anything is copied needs an index of the training pieces, which does not ship.
+//! For each family of training corpora: takes asked for in its words, alone or with any feeling of the plane, beside
+//! the bands of that family's pieces that were held out of training. The bands come from a small reference file;
+//! whether anything is copied needs an index of the training pieces, which does not ship.
 
 mod requests;
 

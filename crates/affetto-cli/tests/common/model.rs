@@ -105,10 +105,10 @@ pub fn write(assets: &Path) {
         },
         "generation": {
             "guidance": 1.5, "guidance_shares": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
-            "guided": { "key": true, "density": false },
+            "attribute_guidance": 2.0,
             "temperature": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], "top_k": 0, "top_p": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95],
             "prior_guidance": 1.5, "prior_temperature": [0.9, 0.9, 0.9, 0.9, 0.9],
-            "feeling": [[1.0, 0.0], [0.0, 1.0]], "pressure": [0.2, 0.7],
+            "feeling": [[1.0, 0.0], [0.0, 1.0]], "pressure": {"neutral": 0.1, "full_at": 0.7},
         },
     });
     std::fs::write(assets.join("score/config.json"), config.to_string()).unwrap();

@@ -70,6 +70,10 @@ pub struct Settings {
     /// Scale of classifier-free guidance, one for each stream, or a single one for all; 1 is none, and all 1 halves
     /// the work.
     pub guidance: Vec<f32>,
+    /// The scale of a part of the conditions, in the same form: a third branch then hears that part alone
+    /// ([`Conditions::partial`](super::Conditions::partial)), and `guidance` is the scale of the rest. Empty: all
+    /// conditions share `guidance`.
+    pub partial_guidance: Vec<f32>,
     /// One for each stream, or a single one for all.
     pub sampling: Vec<StreamSampling>,
     /// The seed.
@@ -87,6 +91,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             guidance: vec![3.0],
+            partial_guidance: Vec::new(),
             sampling: vec![StreamSampling::default()],
             seed: 0,
             take: 0,
@@ -99,11 +104,14 @@ impl Default for Settings {
 impl Settings {
     pub(super) fn check(&self, config: &DecoderConfig) -> Result<(), ModelError> {
         let wrong = |what, expected: String, found: String| Err(ModelError::Input { what, expected, found });
-        if self.guidance.len() != 1 && self.guidance.len() != config.streams() {
-            return wrong("guidance scales", format!("1 or {}", config.streams()), self.guidance.len().to_string());
-        }
-        if let Some(scale) = self.guidance.iter().find(|scale| !scale.is_finite()) {
-            return wrong("guidance", "a finite number".into(), scale.to_string());
+        for scales in [&self.guidance, &self.partial_guidance] {
+            let is_missing = scales.is_empty() && !self.is_partial();
+            if scales.len() != 1 && scales.len() != config.streams() && !is_missing {
+                return wrong("guidance scales", format!("1 or {}", config.streams()), scales.len().to_string());
+            }
+            if let Some(scale) = scales.iter().find(|scale| !scale.is_finite()) {
+                return wrong("guidance", "a finite number".into(), scale.to_string());
+            }
         }
         if self.sampling.len() != 1 && self.sampling.len() != config.streams() {
             return wrong("sampling settings", format!("1 or {}", config.streams()), self.sampling.len().to_string());
@@ -122,7 +130,16 @@ impl Settings {
     }
 
     pub(super) fn guided(&self) -> bool {
-        self.guidance.iter().any(|&scale| scale != 1.0)
+        self.guidance.iter().chain(&self.partial_guidance).any(|&scale| scale != 1.0)
+    }
+
+    pub(super) fn is_partial(&self) -> bool {
+        !self.partial_guidance.is_empty()
+    }
+
+    pub(super) fn partial_guidance_of(&self, stream: usize) -> Option<f32> {
+        let last = self.partial_guidance.len().checked_sub(1)?;
+        Some(self.partial_guidance[stream.min(last)])
     }
 
     pub(super) fn guidance_of(&self, stream: usize) -> f32 {

@@ -14,22 +14,24 @@ use super::progress::Progress;
 use super::steering::{Branch, Steering};
 use crate::error::ModelError;
 
-/// What both branches of guidance attend to.
+/// What the branches of guidance attend to.
 #[derive(Clone, Default)]
 pub struct Conditions {
     /// The conditional branch's tokens.
     pub given: Option<Arc<CrossCache>>,
     /// The other branch's: none for plain classifier-free guidance, or what is to be avoided.
     pub null: Option<Arc<CrossCache>>,
+    /// Those of the branch that hears a part of the conditions, where there is one ([`Settings::partial_guidance`]).
+    pub partial: Option<Arc<CrossCache>>,
 }
 
-/// Rows that both branches of guidance read before a window's first step, `[n, d]`; positions are added when they are
+/// Rows that the branches of guidance read before a window's first step, `[n, d]`; positions are added when they are
 /// read. The branches may have different numbers of rows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Prefix {
     /// The conditional branch's rows.
     pub given: Vec<f32>,
-    /// The other branch's.
+    /// The others'.
     pub null: Vec<f32>,
 }
 
@@ -49,6 +51,7 @@ pub struct Take {
     history: Vec<(usize, Conditions)>,
     given: Lane,
     null: Option<Lane>,
+    partial: Option<Lane>,
     /// The row at which the window begins, and that row's codes where the guide has rewritten them.
     first: usize,
     reopened: Option<Vec<u32>>,
@@ -99,6 +102,7 @@ impl Take {
             history: vec![(0, Conditions::default())],
             given: Lane::new(lm),
             null: settings.guided().then(|| Lane::new(lm)),
+            partial: (settings.guided() && settings.is_partial()).then(|| Lane::new(lm)),
             first: 0,
             reopened: None,
             steering: None,
@@ -131,7 +135,7 @@ impl Take {
     pub fn with_steering(mut self, steering: Arc<Steering>) -> Self {
         self.given.set_steering(Some(steering.clone()));
         if steering.branch() == Branch::Both {
-            self.null.iter_mut().for_each(|lane| lane.set_steering(Some(steering.clone())));
+            self.others().for_each(|lane| lane.set_steering(Some(steering.clone())));
         }
         self.steering = Some(steering);
         self
@@ -248,7 +252,7 @@ impl Take {
             let codes = self.inputs(at..next);
             self.set_conditions(at);
             self.steer(at..next);
-            let mut lanes: Vec<&mut Lane> = std::iter::once(&mut self.given).chain(self.null.as_mut()).collect();
+            let mut lanes: Vec<&mut Lane> = self.lanes().collect();
             let codes = codes.repeat(lanes.len());
             lm.forward(&mut lanes, &codes, next - at, Answers::None, scratch)?;
             at = next;
@@ -264,36 +268,43 @@ impl Take {
         Ok(())
     }
 
-    fn clear(&mut self) {
-        self.given.truncate(0);
-        self.null.iter_mut().for_each(|lane| lane.truncate(0));
+    /// The lanes of all branches, the conditional one first.
+    fn lanes(&mut self) -> impl Iterator<Item = &mut Lane> {
+        std::iter::once(&mut self.given).chain(self.null.as_mut()).chain(self.partial.as_mut())
     }
 
-    /// Reads the prefix where the lanes are empty; both together where they have as many rows.
+    /// The lanes of the branches that are not told everything.
+    fn others(&mut self) -> impl Iterator<Item = &mut Lane> {
+        self.null.as_mut().into_iter().chain(self.partial.as_mut())
+    }
+
+    fn clear(&mut self) {
+        self.given.truncate(0);
+        self.others().for_each(|lane| lane.truncate(0));
+    }
+
+    /// Reads the prefix where the lanes are empty; all together where they have as many rows.
     fn read_prefix(&mut self, lm: &DecoderLm, scratch: &mut Scratch) -> Result<(), ModelError> {
         let Some(prefix) = self.prefix.clone().filter(|_| self.given.is_empty()) else { return Ok(()) };
         let d = lm.config().hidden_size;
-        let count = prefix.given.len() / d;
-        self.given.set_cross(None);
-        match &mut self.null {
-            Some(null) if prefix.null.len() == prefix.given.len() => {
-                null.set_cross(None);
-                let both = [&prefix.given[..], &prefix.null].concat();
-                lm.read_prefix(&mut [&mut self.given, null], &both, count, scratch)
-            }
-            Some(null) => {
-                null.set_cross(None);
-                lm.read_prefix(&mut [null], &prefix.null, prefix.null.len() / d, scratch)?;
-                lm.read_prefix(&mut [&mut self.given], &prefix.given, count, scratch)
-            }
-            None => lm.read_prefix(&mut [&mut self.given], &prefix.given, count, scratch),
+        let others = self.others().count();
+        let of_others = prefix.null.repeat(others);
+        self.lanes().for_each(|lane| lane.set_cross(None));
+        if others > 0 && prefix.null.len() != prefix.given.len() {
+            let mut lanes: Vec<&mut Lane> = self.others().collect();
+            lm.read_prefix(&mut lanes, &of_others, prefix.null.len() / d, scratch)?;
+            return lm.read_prefix(&mut [&mut self.given], &prefix.given, prefix.given.len() / d, scratch);
         }
+        let rows = [&prefix.given[..], &of_others].concat();
+        let mut lanes: Vec<&mut Lane> = self.lanes().collect();
+        lm.read_prefix(&mut lanes, &rows, prefix.given.len() / d, scratch)
     }
 
     fn set_conditions(&mut self, step: usize) {
         let conditions = self.conditions(step);
         self.given.set_cross(conditions.given);
         self.null.iter_mut().for_each(|lane| lane.set_cross(conditions.null.clone()));
+        self.partial.iter_mut().for_each(|lane| lane.set_cross(conditions.partial.clone()));
     }
 
     /// Asks how strongly each direction is pushed at the present step.
@@ -316,7 +327,7 @@ impl Take {
             strengths[(step - steps.start) * directions..][..directions].copy_from_slice(known);
         }
         self.given.steer(&strengths);
-        self.null.iter_mut().for_each(|lane| lane.steer(&strengths));
+        self.others().for_each(|lane| lane.steer(&strengths));
     }
 
     /// The tokens read at some steps: codes from the window's first row on, special tokens elsewhere.
@@ -333,6 +344,26 @@ impl Take {
         out
     }
 
+    /// Guides the conditional branch's logits, which are in `mixed`, away from the other branches', which follow it.
+    fn mix(&mut self, logits: &Logits, line: usize, stream: usize) {
+        let (scale, of_part) = (self.settings.guidance_of(stream), self.settings.partial_guidance_of(stream));
+        if self.null.is_none() {
+            return;
+        }
+        let null = logits.get(line + 1, stream);
+        match of_part.filter(|_| self.partial.is_some()) {
+            None => guided(&mut self.mixed, null, scale),
+            // u + p·(c' - u) + s·(c - c'), where c' hears a part of what c hears.
+            Some(of_part) => {
+                let partial = logits.get(line + 2, stream);
+                guided(&mut self.mixed, partial, scale);
+                for ((mixed, c), u) in self.mixed.iter_mut().zip(partial).zip(null) {
+                    *mixed += (of_part - 1.0) * (c - u);
+                }
+            }
+        }
+    }
+
     /// Samples what the answer to the present step predicts and goes to the next step.
     fn accept(&mut self, guide: &mut dyn Guide, logits: &Logits, line: usize) -> Result<(), ModelError> {
         let length = self.length(guide).unwrap_or(usize::MAX);
@@ -345,9 +376,7 @@ impl Take {
             let given = logits.get(line, k);
             self.mixed.clear();
             self.mixed.extend_from_slice(given);
-            if self.null.is_some() {
-                guided(&mut self.mixed, logits.get(line + 1, k), self.settings.guidance_of(k));
-            }
+            self.mix(logits, line, k);
             self.allowed.clear();
             self.allowed.resize(given.len(), true);
             guide.mask(&self.progress, row, k, &mut self.allowed);
@@ -390,12 +419,12 @@ pub(super) fn step(
         }
         let now = take.progress.step;
         let inputs = take.inputs(now..now + 1);
-        let count = 1 + usize::from(take.null.is_some());
+        let before = lanes.len();
+        lanes.extend(take.lanes());
+        let count = lanes.len() - before;
         codes.extend(inputs.repeat(count));
         lines.push(line);
         line += count;
-        lanes.push(&mut take.given);
-        lanes.extend(take.null.as_mut());
     }
     let logits = lm.forward(&mut lanes, &codes, 1, Answers::Last, scratch)?;
     for (i, line) in alive.into_iter().zip(lines) {

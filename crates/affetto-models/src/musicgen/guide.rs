@@ -179,7 +179,7 @@ impl Guide for MusicGenGuide {
         if let (Some(av), Some(felt)) = (av, feeling.checked_sub(1).map(|i| feelings[i])) {
             tokens.extend(av.encode(felt.valence, felt.arousal));
         }
-        Ok(Some(Conditions { given: Some(Arc::new(lm.cross(&tokens, &[])?)), null: None }))
+        Ok(Some(Conditions { given: Some(Arc::new(lm.cross(&tokens, &[])?)), ..Conditions::default() }))
     }
 
     fn prefix(&mut self, progress: &Progress, first: usize) -> Result<Option<Arc<Prefix>>, ModelError> {

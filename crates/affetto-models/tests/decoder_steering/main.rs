@@ -79,7 +79,7 @@ impl Guide for Pushed {
     }
 
     fn conditions(&mut self, progress: &Progress) -> Result<Option<Conditions>, ModelError> {
-        Ok((progress.step() == 0).then(|| Conditions { given: self.cross.clone(), null: None }))
+        Ok((progress.step() == 0).then(|| Conditions { given: self.cross.clone(), ..Conditions::default() }))
     }
 
     fn prefix(&mut self, _: &Progress, _: usize) -> Result<Option<Arc<Prefix>>, ModelError> {

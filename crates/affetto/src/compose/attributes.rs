@@ -28,7 +28,7 @@ pub struct PriorSettings {
 }
 
 impl PriorSettings {
-    fn sampling(&self, emotion: Option<Emotion>) -> PriorSampling {
+    pub(super) fn sampling(&self, emotion: Option<Emotion>) -> PriorSampling {
         PriorSampling { guidance: self.pressure.scale(self.guidance, emotion), temperature: self.temperature }
     }
 }

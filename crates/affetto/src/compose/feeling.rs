@@ -4,7 +4,8 @@
 //! other. A model file holds the linear map that undoes what of this was measured, by the development judges.
 //!
 //! Guidance drives music away from what is usual: that is how a strong feeling is reached, and it costs variety of
-//! pitch and thickness of texture. Music that is asked to feel like nothing in particular is not pressed at all.
+//! pitch and thickness of texture. Music that is not asked to feel like anything is not pressed at all, and a neutral
+//! feeling presses little.
 
 use affetto_control::{Emotion, EmotionCurve};
 use serde::Deserialize;
@@ -29,17 +30,21 @@ impl Feeling {
 }
 
 /// How the share of guidance grows with the distance from neutral of a feeling as it is told (the larger of its two
-/// sizes): none up to the first number, all of it from the second on.
+/// sizes): evenly, from a neutral feeling's own share to all of it.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Pressure([f32; 2]);
+pub struct Pressure {
+    /// The share at a neutral feeling.
+    neutral: f32,
+    /// The distance from which on all of it presses.
+    full_at: f32,
+}
 
 impl Pressure {
     /// The scale of guidance at `feeling`, where a strong one gets `full`; without a feeling 1, which is none.
     pub fn scale(self, full: f32, feeling: Option<Emotion>) -> f32 {
-        let Pressure([from, to]) = self;
-        let distance = feeling.map_or(0.0, |e| e.valence.abs().max(e.arousal.abs()));
-        let share = ((distance - from) / (to - from).max(1e-3)).clamp(0.0, 1.0);
+        let Some(feeling) = feeling else { return 1.0 };
+        let distance = feeling.valence.abs().max(feeling.arousal.abs());
+        let share = self.neutral + (1.0 - self.neutral) * (distance / self.full_at.max(1e-3)).min(1.0);
         1.0 + share * (full - 1.0)
     }
 
@@ -66,15 +71,15 @@ mod tests {
     }
 
     #[test]
-    fn strong_feelings_are_pressed_and_faint_ones_are_not() {
-        let pressure: Pressure = serde_json::from_str("[0.2, 0.6]").unwrap();
+    fn the_stronger_the_feeling_the_harder_it_presses_and_none_does_not() {
+        let pressure: Pressure = serde_json::from_str(r#"{"neutral": 0.25, "full_at": 0.6}"#).unwrap();
         let at = |valence, arousal| pressure.scale(3.0, Some(Emotion { valence, arousal }));
-        assert_eq!((at(0.0, 0.0), at(-0.2, 0.1), at(0.9, 0.0), at(0.0, -0.6)), (1.0, 1.0, 3.0, 3.0));
-        assert!((at(-0.4, 0.1) - 2.0).abs() < 1e-6 && (at(0.1, 0.4) - 2.0).abs() < 1e-6);
+        assert_eq!((at(0.0, 0.0), at(0.9, 0.0), at(0.0, -0.6)), (1.5, 3.0, 3.0));
+        assert!((at(-0.2, 0.1) - 2.0).abs() < 1e-6 && (at(0.1, 0.4) - 2.5).abs() < 1e-6);
         assert_eq!(pressure.scale(3.0, None), 1.0);
         let curve = EmotionCurve::parse("0:0,0 10:0.4,0.1").unwrap();
-        assert!((pressure.scale_of_curve(3.0, Some(&curve), 30.0) - 2.0).abs() < 1e-6);
+        assert!((pressure.scale_of_curve(3.0, Some(&curve), 30.0) - 2.5).abs() < 1e-6);
         assert_eq!(pressure.scale_of_curve(3.0, None, 30.0), 1.0);
-        assert!((pressure.scale_of_curve(3.0, Some(&curve), 7.5) - 1.5).abs() < 1e-6, "what is beyond the end presses");
+        assert!((pressure.scale_of_curve(3.0, Some(&curve), 5.0) - 2.0).abs() < 1e-6, "what is beyond the end presses");
     }
 }

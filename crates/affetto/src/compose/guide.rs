@@ -7,35 +7,21 @@ use affetto_control::{Conditions as Told, SegmentConditions};
 use affetto_models::ModelError;
 use affetto_models::decoder::{Conditions, DecoderLm, Guide, Progress};
 use affetto_score::codec::{BAR, POSITION};
-use serde::Deserialize;
 
 use super::Ablation;
+use super::pace::Pace;
 use super::plan::Plan;
 use super::rules::{Rows, Rules};
 use super::steered::Steered;
 
-/// What guidance presses on: the conditions that its other branch is not told. Words and feeling always are.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Guided {
-    /// The key.
-    key: bool,
-    /// The onset density.
-    density: bool,
-}
-
-impl Guided {
-    fn withhold(self, told: &Told) -> Told {
-        Told {
-            text_states: Vec::new(),
-            key: told.key.filter(|_| !self.key),
-            segment: SegmentConditions {
-                emotion: None,
-                density: told.segment.density.filter(|_| !self.density),
-                closing: told.segment.closing,
-            },
-            ..told.clone()
-        }
-    }
+/// What the branches of guidance are told that do not hear everything: neither hears words and feeling, and the last not
+/// even the attributes that guidance presses on, key and density.
+fn withheld(told: &Told) -> (Told, Told) {
+    let segment = SegmentConditions { emotion: None, ..told.segment };
+    let attributes = Told { text_states: Vec::new(), segment, ..told.clone() };
+    let segment = SegmentConditions { density: None, ..segment };
+    let null = Told { key: None, segment, ..attributes.clone() };
+    (attributes, null)
 }
 
 /// The guide of one take.
@@ -45,11 +31,11 @@ pub struct ScoreGuide<'a> {
     plan: &'a Plan,
     rules: Rules,
     rows: Rows,
+    pace: Pace,
     told: Told,
     /// What holds while the bars are read that are given.
     told_of_given: Told,
     steered: Option<Steered>,
-    guided: Guided,
     /// What was last told, so that the same is not encoded twice.
     last: Option<Told>,
     hears_emotion: bool,
@@ -62,7 +48,6 @@ impl<'a> ScoreGuide<'a> {
         encoder: &'a ConditionEncoder,
         plan: &'a Plan,
         told: Told,
-        guided: Guided,
         ablation: Ablation,
     ) -> ScoreGuide<'a> {
         ScoreGuide {
@@ -71,10 +56,10 @@ impl<'a> ScoreGuide<'a> {
             plan,
             rules: Rules::new(plan, &told.instruments),
             rows: Rows::default(),
+            pace: Pace::default(),
             told_of_given: told.clone(),
             told,
             steered: None,
-            guided,
             last: None,
             hears_emotion: ablation != Ablation::ModelWithoutEmotion,
         }
@@ -122,12 +107,15 @@ impl Guide for ScoreGuide<'_> {
             true => (self.rows.newest_bar().max(self.plan.given_bars), &self.told),
             false => (self.rows.bar_before(progress.step().saturating_sub(1)), &self.told_of_given),
         };
-        let bar = &self.plan.bars[bar.min(self.plan.bars.len() - 1)];
+        let number = bar.min(self.plan.bars.len() - 1);
+        let bar = &self.plan.bars[number];
+        self.pace.follow(&self.rows, progress);
+        let density = if writes { self.pace.told(self.plan, number) } else { bar.density };
         let mut told = Told {
             tempo_bpm: Some(bar.tempo_bpm as f32),
             segment: SegmentConditions {
                 emotion: bar.emotion.filter(|_| self.hears_emotion),
-                density: bar.density,
+                density,
                 closing: Some(bar.closing),
             },
             ..told.clone()
@@ -142,10 +130,11 @@ impl Guide for ScoreGuide<'_> {
             return Ok(None);
         }
         let given = self.encoder.encode(&told)?;
-        let null = self.encoder.encode(&self.guided.withhold(&told))?;
+        let (attributes, null) = withheld(&told);
+        let (partial, null) = (self.encoder.encode(&attributes)?, self.encoder.encode(&null)?);
         self.last = Some(told);
         let cross = |tokens: &[f32]| self.lm.cross(tokens, &[]).map(|cache| Some(Arc::new(cache)));
-        Ok(Some(Conditions { given: cross(&given)?, null: cross(&null)? }))
+        Ok(Some(Conditions { given: cross(&given)?, null: cross(&null)?, partial: cross(&partial)? }))
     }
 
     fn mask(&mut self, progress: &Progress, row: usize, stream: usize, allowed: &mut [bool]) {
@@ -167,5 +156,30 @@ impl Guide for ScoreGuide<'_> {
 
     fn reopen(&mut self, _progress: &Progress, _row: usize, codes: &mut [u32]) {
         codes[BAR] = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use affetto_control::{Emotion, MeterClass, ToldKey};
+    use affetto_score::{Instrument, Key};
+
+    use super::*;
+
+    #[test]
+    fn branches_that_hear_less_still_know_what_guidance_does_not_press_on() {
+        let told = Told {
+            text_states: vec![0.5; 4],
+            tempo_bpm: Some(90.0),
+            key: Some(ToldKey::from(Key::from_index(3))),
+            meter: Some(MeterClass::FourFour),
+            instruments: vec![Instrument(0)],
+            segment: SegmentConditions { emotion: Some(Emotion::NEUTRAL), density: Some(3.0), closing: Some(2) },
+        };
+        let (attributes, null) = withheld(&told);
+        let segment = SegmentConditions { emotion: None, ..told.segment };
+        assert_eq!(attributes, Told { text_states: Vec::new(), segment, ..told.clone() });
+        let segment = SegmentConditions { emotion: None, density: None, closing: Some(2) };
+        assert_eq!(null, Told { text_states: Vec::new(), key: None, segment, ..told });
     }
 }

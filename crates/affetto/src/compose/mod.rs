@@ -8,6 +8,7 @@ mod feeling;
 mod guide;
 mod notes;
 pub(crate) mod opening;
+mod pace;
 mod plan;
 mod rules;
 mod steered;
@@ -28,7 +29,7 @@ use serde::Deserialize;
 
 use self::attributes::{Attributes, PriorSettings};
 use self::feeling::{Feeling, Pressure};
-use self::guide::{Guided, ScoreGuide};
+use self::guide::ScoreGuide;
 use self::opening::Opening;
 use self::steered::{Open, Steered};
 use crate::assets::{Assets, SCORE_CONFIG, SCORE_MODEL, TEXT_EMBEDDINGS, TEXT_ENCODER, TEXT_VOCABULARY};
@@ -48,11 +49,11 @@ pub enum Ablation {
     None,
     /// The attributes are drawn for a neutral feeling; only the language model hears the asked one.
     NeutralAttributes,
-    /// The language model hears no feeling; only the attributes follow the asked one (and guidance on the words grows with
-    /// it).
+    /// The language model hears no feeling; only the attributes follow the asked one (and guidance on the words grows
+    /// with it).
     ModelWithoutEmotion,
-    /// No part is told a feeling, not even the one asked for: it is in the prompt's words alone, which the language model
-    /// and the attributes read as any others.
+    /// No part is told a feeling, not even the one asked for: it is in the prompt's words alone, which the language
+    /// model and the attributes read as any others.
     WordsOnly,
     /// As [`Ablation::WordsOnly`], and the attributes are drawn for a neutral feeling and without the words.
     WordsOnlyNeutralAttributes,
@@ -100,8 +101,8 @@ pub struct Request {
     pub sampling: Sampling,
     /// Who hears the feeling.
     pub ablation: Ablation,
-    /// The piece that the music begins with, shorter than it shall be. What of tempo, key and instruments is not asked for is
-    /// its own, and so is the meter.
+    /// The piece that the music begins with, shorter than it shall be. What of tempo, key and instruments is not asked
+    /// for is its own, and so is the meter.
     pub opening: Option<Arc<Opening>>,
     /// Directions to follow.
     pub steers: Vec<Steer>,
@@ -153,12 +154,12 @@ struct ModelFile {
 /// A model's own settings, chosen on the development judges.
 #[derive(Clone, Copy, Debug, Deserialize)]
 struct Defaults {
-    /// On a strong feeling.
+    /// On words and a strong feeling.
     guidance: f32,
-    /// How much of the guidance each stream gets: its scale is 1 + share · (guidance - 1).
+    /// How much of either guidance each stream gets: its scale is 1 + share · (guidance - 1).
     guidance_shares: [f32; STREAMS],
-    /// What it presses on besides words and feeling.
-    guided: Guided,
+    /// On key and density: on a strong feeling, or where one of them is asked for.
+    attribute_guidance: f32,
     /// One for each stream, as `top_p`.
     temperature: [f32; STREAMS],
     top_k: usize,
@@ -169,6 +170,18 @@ struct Defaults {
     feeling: Feeling,
     /// How both guidances grow with the feeling.
     pressure: Pressure,
+}
+
+impl Defaults {
+    /// The scales of guidance of a request that names none: on words and feeling, and on key and density.
+    fn guidance_for(&self, request: &Request) -> (f32, f32) {
+        let by_feeling = |full| self.pressure.scale_of_curve(full, request.emotion.as_ref(), request.duration_seconds);
+        match (request.ablation.is_words_only(), request.key.is_some() || request.density.is_some()) {
+            (true, _) => (self.guidance, self.attribute_guidance),
+            (false, true) => (by_feeling(self.guidance), self.attribute_guidance),
+            (false, false) => (by_feeling(self.guidance), by_feeling(self.attribute_guidance)),
+        }
+    }
 }
 
 impl Composer {
@@ -229,8 +242,7 @@ impl Composer {
             instruments: attributes.instruments.clone(),
             segment: SegmentConditions::default(),
         };
-        let mut guide =
-            ScoreGuide::new(&self.lm, &self.encoder, &plan, told.clone(), self.defaults.guided, asked.ablation);
+        let mut guide = ScoreGuide::new(&self.lm, &self.encoder, &plan, told.clone(), asked.ablation);
         if let Some(given) = opening {
             guide = guide.with_given(Conditions {
                 key: given.key.map(ToldKey::from),
@@ -305,22 +317,20 @@ impl Composer {
 
     fn settings(&self, request: &Request) -> Settings {
         let (own, asked) = (self.defaults, request.sampling);
-        let asked_in_words = request.ablation.is_words_only();
         let sampling = |stream: usize| StreamSampling {
             temperature: asked.temperature.unwrap_or(own.temperature[stream]),
             top_k: asked.top_k.unwrap_or(own.top_k),
             top_p: asked.top_p.unwrap_or(own.top_p[stream]),
         };
-        // A density that is asked for, or that a piece to go on from has, is pressed as a strong feeling is: told alone, it is
-        // followed half-heartedly (a key is followed without). So is a feeling that is in the words alone.
-        let pressed = match request.density.is_some() || asked_in_words {
-            true => own.guidance,
-            false => own.pressure.scale_of_curve(own.guidance, request.emotion.as_ref(), request.duration_seconds),
+        let (feeling, attributes) = match asked.guidance {
+            Some(scale) => (scale, scale),
+            None => own.guidance_for(request),
         };
-        let scale = asked.guidance.unwrap_or(pressed);
+        let of_streams = |scale: f32| own.guidance_shares.map(|share| 1.0 + share * (scale - 1.0)).to_vec();
         let given = request.opening.as_ref().map_or(0, |given| given.rows.len());
         Settings {
-            guidance: own.guidance_shares.map(|share| 1.0 + share * (scale - 1.0)).to_vec(),
+            guidance: of_streams(feeling),
+            partial_guidance: if attributes == feeling { Vec::new() } else { of_streams(attributes) },
             sampling: (0..STREAMS).map(sampling).collect(),
             seed: request.seed,
             max_rows: (request.duration_seconds * MAX_NOTES_PER_SECOND) as usize + 64 + given,
@@ -351,5 +361,47 @@ mod tests {
         assert_eq!(of(Ablation::ModelWithoutEmotion), (false, false, true));
         assert_eq!(of(Ablation::WordsOnly), (true, false, true));
         assert_eq!(of(Ablation::WordsOnlyNeutralAttributes), (true, true, false));
+    }
+
+    #[test]
+    fn feelings_press_by_how_strong_they_are_and_attributes_that_are_asked_for_fully() {
+        let settings = r#"{
+            "guidance": 3.0, "guidance_shares": [1, 1, 1, 1, 1, 1], "attribute_guidance": 2.5,
+            "temperature": [1, 1, 1, 1, 1, 1], "top_k": 0, "top_p": [1, 1, 1, 1, 1, 1], "prior_guidance": 2.0,
+            "prior_temperature": [1, 1, 1, 1, 1], "feeling": [[1, 0], [0, 1]],
+            "pressure": {"neutral": 0.25, "full_at": 0.8}
+        }"#;
+        let defaults: Defaults = serde_json::from_str(settings).unwrap();
+        let plain = Request {
+            text: String::new(),
+            emotion: None,
+            duration_seconds: 20.0,
+            tempo_bpm: None,
+            key: None,
+            meter: None,
+            instruments: Vec::new(),
+            density: None,
+            seed: 0,
+            sampling: Sampling::default(),
+            ablation: Ablation::None,
+            opening: None,
+            steers: Vec::new(),
+            steer_options: SteerOptions::default(),
+        };
+        let felt = |text: &str| Request { emotion: Some(EmotionCurve::parse(text).unwrap()), ..plain.clone() };
+        let key = Some(Key::from_index(3));
+        assert_eq!(defaults.guidance_for(&plain), (1.0, 1.0));
+        assert_eq!(defaults.guidance_for(&felt("0,0")), (1.5, 1.375));
+        assert_eq!(defaults.guidance_for(&felt("0:0,0 20:-0.9,0")), (3.0, 2.5));
+        assert_eq!(defaults.guidance_for(&Request { density: Some(4.0), ..plain.clone() }), (1.0, 2.5));
+        assert_eq!(defaults.guidance_for(&Request { key, ..felt("0,0") }), (1.5, 2.5));
+        assert_eq!(defaults.guidance_for(&Request { ablation: Ablation::WordsOnly, ..plain.clone() }), (3.0, 2.5));
+        let prior = PriorSettings {
+            guidance: defaults.prior_guidance,
+            temperature: defaults.prior_temperature,
+            pressure: defaults.pressure,
+        };
+        let of_prior = |emotion| prior.sampling(emotion).guidance;
+        assert_eq!((of_prior(None), of_prior(Some(affetto_control::Emotion::NEUTRAL))), (1.0, 1.25));
     }
 }
