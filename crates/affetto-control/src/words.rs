@@ -3,8 +3,8 @@
 //! Words of the lexicon count first: their mean, where one after a "not" or "without" counts as its opposite at half
 //! strength ("not sad" is a little glad). A prompt without such a word is read by a linear head on MiniLM's sentence
 //! embedding, fitted on rated sentences; its raw answers are spread over [-1, 1] by their quantiles (33 knots,
-//! `q ↦ 2q − 1`), as all feelings here are. That head hardly hears a "not", so negated words are not left to it, nor are
-//! prompts of nothing but musical words ([`music_words`](crate::music_words)).
+//! `q ↦ 2q − 1`), as all feelings here are. That head hardly hears a "not", so negated words are not left to it, nor
+//! are prompts of nothing but musical words ([`music_words`](crate::music_words)).
 
 use affetto_engine::{Checkpoint, EngineError};
 

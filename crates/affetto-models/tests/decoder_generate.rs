@@ -111,8 +111,31 @@ fn a_part_of_the_conditions_has_a_scale_of_its_own() {
     let wrong = Settings { partial_guidance: vec![2.0; 2], ..greedy(3.0) };
     let error = generate(&lm, &wrong, &[], &mut Branches(conditions.clone()), |_, _| ()).unwrap_err().to_string();
     assert!(error.contains("guidance scales") && error.contains("1 or 3"), "{error}");
-    let wrong = Settings { partial_guidance: vec![f32::NAN], ..greedy(3.0) };
-    assert!(generate(&lm, &wrong, &[], &mut Branches(conditions.clone()), |_, _| ()).is_err());
+    for wrong in
+        [Settings { partial_guidance: vec![f32::NAN], ..greedy(3.0) }, Settings { guidance: Vec::new(), ..greedy(3.0) }]
+    {
+        assert!(generate(&lm, &wrong, &[], &mut Branches(conditions.clone()), |_, _| ()).is_err());
+    }
+}
+
+#[test]
+fn takes_of_one_two_and_three_branches_go_together() {
+    let lm = network(&tiny(), 1);
+    let cross = |seed| Some(Arc::new(lm.cross(&Numbers::new(seed).vec(36, 1.0), &[]).unwrap()));
+    let conditions = Conditions { given: cross(2), null: cross(3), partial: cross(4) };
+    let all: Vec<Settings> = [(1.0, vec![]), (3.0, vec![1.5]), (3.0, vec![]), (1.0, vec![1.0]), (1.0, vec![2.0])]
+        .map(|(scale, partial_guidance)| Settings { partial_guidance, ..settings(scale, 5) })
+        .to_vec();
+    let alone: Vec<Vec<u32>> =
+        all.iter().map(|s| generate(&lm, s, &[], &mut Branches(conditions.clone()), |_, _| ()).unwrap()).collect();
+    assert!(alone[0] == alone[3] && alone[0] != alone[1] && alone[1] != alone[2] && alone[0] != alone[4]);
+    let mut guides: Vec<Branches> = all.iter().map(|_| Branches(conditions.clone())).collect();
+    let mut takes: Vec<Take> = all.iter().map(|s| Take::new(&lm, s.clone(), &[]).unwrap()).collect();
+    let mut pairs: Vec<(&mut Take, &mut dyn Guide)> =
+        takes.iter_mut().zip(&mut guides).map(|(take, guide)| (take, guide as &mut dyn Guide)).collect();
+    generate_many(&lm, &mut pairs, |_, _, _| ()).unwrap();
+    let together: Vec<Vec<u32>> = takes.into_iter().map(|take| take.into_codes(Some(10))).collect();
+    assert_eq!(together, alone);
 }
 
 #[test]

@@ -67,8 +67,8 @@ pub trait Guide {
 /// How a take is sampled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Scale of classifier-free guidance, one for each stream, or a single one for all; 1 is none, and all 1 halves
-    /// the work.
+    /// Scale of classifier-free guidance, one for each stream, or a single one for all; 1 is none. All 1, here and in
+    /// `partial_guidance`, leave one branch to compute.
     pub guidance: Vec<f32>,
     /// The scale of a part of the conditions, in the same form: a third branch then hears that part alone
     /// ([`Conditions::partial`](super::Conditions::partial)), and `guidance` is the scale of the rest. Empty: all
@@ -104,13 +104,13 @@ impl Default for Settings {
 impl Settings {
     pub(super) fn check(&self, config: &DecoderConfig) -> Result<(), ModelError> {
         let wrong = |what, expected: String, found: String| Err(ModelError::Input { what, expected, found });
-        for scales in [&self.guidance, &self.partial_guidance] {
-            let is_missing = scales.is_empty() && !self.is_partial();
-            if scales.len() != 1 && scales.len() != config.streams() && !is_missing {
-                return wrong("guidance scales", format!("1 or {}", config.streams()), scales.len().to_string());
+        let scales = [("guidance scales", &self.guidance), ("partial guidance scales", &self.partial_guidance)];
+        for (what, scales) in scales.into_iter().take(1 + usize::from(self.is_partial())) {
+            if scales.len() != 1 && scales.len() != config.streams() {
+                return wrong(what, format!("1 or {}", config.streams()), scales.len().to_string());
             }
             if let Some(scale) = scales.iter().find(|scale| !scale.is_finite()) {
-                return wrong("guidance", "a finite number".into(), scale.to_string());
+                return wrong(what, "finite numbers".into(), scale.to_string());
             }
         }
         if self.sampling.len() != 1 && self.sampling.len() != config.streams() {
@@ -133,7 +133,8 @@ impl Settings {
         self.guidance.iter().chain(&self.partial_guidance).any(|&scale| scale != 1.0)
     }
 
-    pub(super) fn is_partial(&self) -> bool {
+    /// Whether a part of the conditions has a scale of its own.
+    pub fn is_partial(&self) -> bool {
         !self.partial_guidance.is_empty()
     }
 

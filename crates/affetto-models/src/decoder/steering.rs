@@ -52,7 +52,7 @@ impl Site {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Branch {
-    /// Both: guidance neither adds to the push nor takes from it.
+    /// All of them: guidance neither adds to the push nor takes from it.
     #[default]
     Both,
     /// The conditional one alone: guidance multiplies the push, about by its scale.

@@ -19,7 +19,7 @@ use crate::error::ModelError;
 pub struct Conditions {
     /// The conditional branch's tokens.
     pub given: Option<Arc<CrossCache>>,
-    /// The other branch's: none for plain classifier-free guidance, or what is to be avoided.
+    /// The null branch's: none for plain classifier-free guidance, or what is to be avoided.
     pub null: Option<Arc<CrossCache>>,
     /// Those of the branch that hears a part of the conditions, where there is one ([`Settings::partial_guidance`]).
     pub partial: Option<Arc<CrossCache>>,
@@ -344,16 +344,16 @@ impl Take {
         out
     }
 
-    /// Guides the conditional branch's logits, which are in `mixed`, away from the other branches', which follow it.
+    /// Guides the conditional branch's logits c, which are in `mixed`: u + s·(c - u) of the null branch's u, or, where a
+    /// third branch's c' hears a part of what c hears, u + p·(c' - u) + s·(c - c').
     fn mix(&mut self, logits: &Logits, line: usize, stream: usize) {
-        let (scale, of_part) = (self.settings.guidance_of(stream), self.settings.partial_guidance_of(stream));
         if self.null.is_none() {
             return;
         }
+        let (scale, of_part) = (self.settings.guidance_of(stream), self.settings.partial_guidance_of(stream));
         let null = logits.get(line + 1, stream);
         match of_part.filter(|_| self.partial.is_some()) {
             None => guided(&mut self.mixed, null, scale),
-            // u + p·(c' - u) + s·(c - c'), where c' hears a part of what c hears.
             Some(of_part) => {
                 let partial = logits.get(line + 2, stream);
                 guided(&mut self.mixed, partial, scale);

@@ -4,8 +4,8 @@
 //! other. A model file holds the linear map that undoes what of this was measured, by the development judges.
 //!
 //! Guidance drives music away from what is usual: that is how a strong feeling is reached, and it costs variety of
-//! pitch and thickness of texture. Music that is not asked to feel like anything is not pressed at all, and a neutral
-//! feeling presses little.
+//! pitch and thickness of texture. Music that is not asked to feel like anything is not pressed, unless a key or density
+//! is asked for, and a neutral feeling presses little.
 
 use affetto_control::{Emotion, EmotionCurve};
 use serde::Deserialize;

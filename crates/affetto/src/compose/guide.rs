@@ -14,8 +14,8 @@ use super::plan::Plan;
 use super::rules::{Rows, Rules};
 use super::steered::Steered;
 
-/// What the branches of guidance are told that do not hear everything: neither hears words and feeling, and the last not
-/// even the attributes that guidance presses on, key and density.
+/// What those branches of guidance are told that do not hear everything: neither hears words and feeling, and the
+/// second not even the attributes that guidance presses on, key and density.
 fn withheld(told: &Told) -> (Told, Told) {
     let segment = SegmentConditions { emotion: None, ..told.segment };
     let attributes = Told { text_states: Vec::new(), segment, ..told.clone() };
@@ -39,6 +39,8 @@ pub struct ScoreGuide<'a> {
     /// What was last told, so that the same is not encoded twice.
     last: Option<Told>,
     hears_emotion: bool,
+    /// Whether key and density have a guidance of their own.
+    presses_attributes: bool,
 }
 
 impl<'a> ScoreGuide<'a> {
@@ -49,6 +51,7 @@ impl<'a> ScoreGuide<'a> {
         plan: &'a Plan,
         told: Told,
         ablation: Ablation,
+        presses_attributes: bool,
     ) -> ScoreGuide<'a> {
         ScoreGuide {
             lm,
@@ -62,6 +65,7 @@ impl<'a> ScoreGuide<'a> {
             steered: None,
             last: None,
             hears_emotion: ablation != Ablation::ModelWithoutEmotion,
+            presses_attributes,
         }
     }
 
@@ -129,12 +133,14 @@ impl Guide for ScoreGuide<'_> {
         if self.last.as_ref() == Some(&told) {
             return Ok(None);
         }
-        let given = self.encoder.encode(&told)?;
         let (attributes, null) = withheld(&told);
-        let (partial, null) = (self.encoder.encode(&attributes)?, self.encoder.encode(&null)?);
+        let cross = |told: &Told| -> Result<_, ModelError> {
+            Ok(Some(Arc::new(self.lm.cross(&self.encoder.encode(told)?, &[])?)))
+        };
+        let partial = if self.presses_attributes { cross(&attributes)? } else { None };
+        let conditions = Conditions { given: cross(&told)?, null: cross(&null)?, partial };
         self.last = Some(told);
-        let cross = |tokens: &[f32]| self.lm.cross(tokens, &[]).map(|cache| Some(Arc::new(cache)));
-        Ok(Some(Conditions { given: cross(&given)?, null: cross(&null)?, partial: cross(&partial)? }))
+        Ok(Some(conditions))
     }
 
     fn mask(&mut self, progress: &Progress, row: usize, stream: usize, allowed: &mut [bool]) {

@@ -49,8 +49,7 @@ pub enum Ablation {
     None,
     /// The attributes are drawn for a neutral feeling; only the language model hears the asked one.
     NeutralAttributes,
-    /// The language model hears no feeling; only the attributes follow the asked one (and guidance on the words grows
-    /// with it).
+    /// The language model hears no feeling; only the attributes follow the asked one (and guidance grows with it).
     ModelWithoutEmotion,
     /// No part is told a feeling, not even the one asked for: it is in the prompt's words alone, which the language
     /// model and the attributes read as any others.
@@ -158,7 +157,7 @@ struct Defaults {
     guidance: f32,
     /// How much of either guidance each stream gets: its scale is 1 + share · (guidance - 1).
     guidance_shares: [f32; STREAMS],
-    /// On key and density: on a strong feeling, or where one of them is asked for.
+    /// On key and density: on a strong feeling, or where one of them is asked for or a piece to go on from has it.
     attribute_guidance: f32,
     /// One for each stream, as `top_p`.
     temperature: [f32; STREAMS],
@@ -242,7 +241,9 @@ impl Composer {
             instruments: attributes.instruments.clone(),
             segment: SegmentConditions::default(),
         };
-        let mut guide = ScoreGuide::new(&self.lm, &self.encoder, &plan, told.clone(), asked.ablation);
+        let settings = self.settings(request);
+        let mut guide =
+            ScoreGuide::new(&self.lm, &self.encoder, &plan, told.clone(), asked.ablation, settings.is_partial());
         if let Some(given) = opening {
             guide = guide.with_given(Conditions {
                 key: given.key.map(ToldKey::from),
@@ -252,7 +253,7 @@ impl Composer {
         }
         let begin: Vec<u32> = opening.iter().flat_map(|given| given.rows.iter().flatten()).map(|&c| c.into()).collect();
         let failed = |error: affetto_models::ModelError| Error::Compose(error.to_string());
-        let mut take = Take::new(&self.lm, self.settings(request), &begin).map_err(failed)?;
+        let mut take = Take::new(&self.lm, settings, &begin).map_err(failed)?;
         if !asked.steers.is_empty() {
             let options = SteerOptions { tonic: Some(attributes.key.tonic), ..asked.steer_options };
             let (steering, controller) = Steer::prepare(&asked.steers, options, &self.lm, &self.name)?;

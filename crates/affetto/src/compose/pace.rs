@@ -1,7 +1,8 @@
 //! Keeps a take at the onset density that its plan has.
 //!
 //! A model that is told a density follows it loosely: what it has just written weighs more with it. So it is told more
-//! than is meant where it fell behind, and less where it ran ahead.
+//! than is meant where it fell behind, and less where it ran ahead; also where a direction made it, unless the density
+//! gives way to that.
 
 use affetto_models::decoder::Progress;
 use affetto_score::codec::POSITION;
@@ -15,7 +16,8 @@ const MEMORY_BARS: usize = 4;
 const CREDIT_ONSETS: f64 = 4.0;
 /// Power of the ratio of meant to written onsets by which what is told is changed.
 const GAIN: f64 = 2.0;
-/// The most that is told beyond what is meant, as a factor; below it, its inverse.
+/// The most that is told beyond what is meant, as a factor; below it, its inverse. It may be more than a tempo has room
+/// for: it pushes, and is not there to be played.
 const MOST: f64 = 3.0;
 
 /// The onsets that are written, bar by bar.
@@ -42,12 +44,12 @@ impl Pace {
     pub fn told(&self, plan: &Plan, bar: usize) -> Option<f32> {
         let meant_here = plan.bars[bar].density?;
         let past = plan.given_bars.max(bar.saturating_sub(MEMORY_BARS))..bar;
-        let (mut meant, mut written) = (CREDIT_ONSETS, CREDIT_ONSETS);
+        let mut meant = CREDIT_ONSETS;
         for bars in past.clone().map(|b| &plan.bars[b..b + 2]) {
             let seconds = bars[1].start_seconds - bars[0].start_seconds;
             meant += f64::from(bars[0].density.unwrap_or(meant_here)) * seconds;
         }
-        written += past.map(|b| f64::from(self.onsets.get(b).copied().unwrap_or(0))).sum::<f64>();
+        let written = CREDIT_ONSETS + past.map(|b| f64::from(self.onsets.get(b).copied().unwrap_or(0))).sum::<f64>();
         let factor = (meant / written).powf(GAIN).clamp(1.0 / MOST, MOST);
         Some((f64::from(meant_here) * factor) as f32)
     }
