@@ -293,7 +293,7 @@ pub struct EmotionArgs {
     /// Seed of the first take; the others follow
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub first_seed: u32,
-    /// Takes of 60 s along rising and falling curves; 0 leaves them out
+    /// Takes of 60 s along rising and falling curves of each axis; 0 leaves them out
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub curves: u16,
     /// Pairs that differ only in feeling; 0 leaves them out

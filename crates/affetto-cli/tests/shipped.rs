@@ -4,8 +4,9 @@
 
 mod common;
 
+use affetto_score::attributes::key_scores;
 use affetto_score::score::TICKS_PER_QUARTER;
-use affetto_score::{Instrument, Score, midi};
+use affetto_score::{Instrument, Key, Mode, Score, midi};
 use common::Desk;
 
 const SEEDS: std::ops::Range<u64> = 1..7;
@@ -84,6 +85,27 @@ fn a_curve_rises_and_falls_as_drawn() {
     };
     let (rising, falling) = (growth("0:0,-0.8 30:0,0.8"), growth("0:0,0.8 30:0,-0.8"));
     assert!(rising > 1.2 * falling, "onsets grow {rising} times when rising, {falling} times when falling");
+}
+
+#[test]
+fn a_curve_of_valence_turns_the_mode_on_one_tonic() {
+    let desk = Desk::new();
+    // How much more the end fits the major key on the take's tonic than the minor one, compared with the beginning.
+    let brightening = |curve: &str| {
+        let takes = takes(&desk, &["instrumental music", "--emotion", curve, "--duration", "40"]);
+        mean(&takes, |score| {
+            let tonic = score.keys[0].key.tonic;
+            assert!(score.keys.iter().all(|change| change.key.tonic == tonic), "{:?}", score.keys);
+            let major_less_minor = |from: f64, to: f64| {
+                let fits = key_scores(score, score.tick_at(from)..score.tick_at(to)).unwrap();
+                let fit = |mode| fits[Key { tonic, mode }.index()];
+                fit(Mode::Major) - fit(Mode::Minor)
+            };
+            major_less_minor(28.0, 38.0) - major_less_minor(0.0, 10.0)
+        })
+    };
+    let (brighter, darker) = (brightening("0:-0.9,0 40:0.9,0"), brightening("0:0.9,0 40:-0.9,0"));
+    assert!(brighter > darker + 0.3, "the fit to major grows by {brighter} when rising, {darker} when falling");
 }
 
 #[test]

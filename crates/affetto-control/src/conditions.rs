@@ -1,6 +1,6 @@
 //! What the language model of the score family is told, before it becomes tokens.
 
-use affetto_score::{Instrument, Key, MeterChange};
+use affetto_score::{Instrument, Key, MeterChange, Mode};
 use serde::{Deserialize, Serialize};
 
 use crate::emotion::Emotion;
@@ -89,6 +89,13 @@ pub struct ToldKey {
     pub key: Key,
     /// The share of the other mode on the same tonic in what is told: 0 = none; at 0.5 the mode is open.
     pub other_mode: f32,
+}
+
+impl ToldKey {
+    /// A key on the tonic of `key` that is told to be minor by `share`: from 0, all major, to 1.
+    pub fn minor_by(key: Key, share: f32) -> ToldKey {
+        ToldKey { key, other_mode: if key.mode == Mode::Minor { 1.0 - share } else { share } }
+    }
 }
 
 impl From<Key> for ToldKey {

@@ -231,6 +231,12 @@ impl AttributePrior {
         }
     }
 
+    /// The share of minor among all keys for `context`, as learned: neither guidance nor temperature moves it.
+    pub fn minor_share(&self, context: &PriorContext<'_>) -> f32 {
+        let learned = PriorSampling { guidance: 1.0, temperature: [1.0; HEADS.len()] };
+        self.distribution(context, 1, learned, |_| true)[KEY_CLASSES / 2..].iter().sum()
+    }
+
     /// The tempo for `context`, quarter notes per minute.
     pub fn tempo_bpm(&self, context: &PriorContext<'_>, draws: &PriorDraws, sampling: PriorSampling) -> f32 {
         let p = self.distribution(context, 3, sampling, |_| true);

@@ -24,8 +24,10 @@ const GRID_SEEDS: u16 = 4;
 const TAKE_SECONDS: f64 = 20.0;
 /// Seconds of a take along a curve, and of the windows it is heard in.
 const CURVE_SECONDS: (f64, f64) = (60.0, 5.0);
-/// Seeds of the first curve and the first pair, counted from that of the grid's first take: takes of their own.
+/// Seeds of the first curve of each axis and of the first pair, counted from that of the grid's first take: takes of
+/// their own.
 const CURVES_SEED: u64 = 7000;
+const VALENCE_CURVES_SEED: u64 = 8000;
 const PAIRS_SEED: u64 = 9000;
 /// The words of every take: they say nothing about feeling.
 const WORDS: &str = "instrumental music";
@@ -54,11 +56,31 @@ struct Line {
     takes: usize,
 }
 
+/// The axis along which a curve goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Axis {
+    Valence,
+    Arousal,
+}
+
+impl Axis {
+    /// A feeling with `along` on this axis, and `across` on the other.
+    fn feeling(self, along: f32, across: f32) -> Emotion {
+        match self {
+            Axis::Valence => Emotion { valence: along, arousal: across },
+            Axis::Arousal => Emotion { valence: across, arousal: along },
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default, Serialize)]
 struct Curves {
+    /// Along each axis.
     takes: usize,
     median_arousal_r_notes: f64,
     median_arousal_r_sound: f64,
+    median_valence_r_notes: f64,
+    median_valence_r_sound: f64,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -90,7 +112,18 @@ pub fn run(args: &EmotionArgs) -> Result<(), Failure> {
     }
     let curves = match args.curves {
         0 => None,
-        _ => Some(curves(&mut studio, &judges, args, &mut progress)?),
+        _ => {
+            let mut along = |axis| curves(&mut studio, &judges, args, axis, &mut progress);
+            let ([arousal_notes, arousal_sound], [valence_notes, valence_sound]) =
+                (along(Axis::Arousal)?, along(Axis::Valence)?);
+            Some(Curves {
+                takes: usize::from(args.curves),
+                median_arousal_r_notes: arousal_notes,
+                median_arousal_r_sound: arousal_sound,
+                median_valence_r_notes: valence_notes,
+                median_valence_r_sound: valence_sound,
+            })
+        }
     };
     let pairs = match args.pairs {
         0 => None,
@@ -183,40 +216,41 @@ fn line(row: &'static str, name: &'static str, judge: usize, takes: &[GridTake])
     }
 }
 
-/// Rising and falling arousal by turns, at both valences.
-fn along_curve(args: &EmotionArgs, i: usize) -> Result<(EmotionCurve, Prompt), Failure> {
+/// Rising and falling by turns along an axis, at two points of the other.
+fn along_curve(args: &EmotionArgs, axis: Axis, i: usize) -> Result<(EmotionCurve, Prompt), Failure> {
     let (from, to) = if i.is_multiple_of(2) { (-0.8, 0.8) } else { (0.8, -0.8) };
-    let valence = if (i / 2).is_multiple_of(2) { 0.5 } else { -0.5 };
-    let points = vec![(0.0, Emotion { valence, arousal: from }), (CURVE_SECONDS.0, Emotion { valence, arousal: to })];
+    let across = if (i / 2).is_multiple_of(2) { 0.5 } else { -0.5 };
+    let points = vec![(0.0, axis.feeling(from, across)), (CURVE_SECONDS.0, axis.feeling(to, across))];
     let curve = EmotionCurve::new(points).map_err(|e| Failure::failed(e.to_string()))?;
-    let prompt = prompt(args, CURVES_SEED + i as u64).emotion(curve.clone()).duration_seconds(CURVE_SECONDS.0);
+    let first = if axis == Axis::Arousal { CURVES_SEED } else { VALENCE_CURVES_SEED };
+    let prompt = prompt(args, first + i as u64).emotion(curve.clone()).duration_seconds(CURVE_SECONDS.0);
     Ok((curve, prompt))
 }
 
-/// The correlation within each take along a curve.
+/// The correlation of what is asked and heard along `axis` within each take that moves on it: each judge's median.
 fn curves(
     studio: &mut Studio,
     judges: &Judges,
     args: &EmotionArgs,
+    axis: Axis,
     progress: &mut Progress,
-) -> Result<Curves, Failure> {
+) -> Result<[f64; 2], Failure> {
     let count = usize::from(args.curves);
     let mut by_judge: [Vec<f64>; 2] = Default::default();
     for i in 0..count {
         progress.show("curves", i as f32 / count as f32);
-        let (curve, prompt) = along_curve(args, i)?;
+        let (curve, prompt) = along_curve(args, axis, i)?;
         let take = studio.generate(&prompt)?;
         for (judge, windows) in judges.hear_windows(&take, CURVE_SECONDS.1)?.into_iter().enumerate() {
-            let asked: Vec<f64> = windows.iter().map(|(t, _)| f64::from(curve.at(*t).arousal)).collect();
-            let heard: Vec<f64> = windows.iter().map(|(_, h)| h.arousal).collect();
+            let pairs = windows.iter().map(|(t, heard)| match axis {
+                Axis::Valence => (f64::from(curve.at(*t).valence), heard.valence),
+                Axis::Arousal => (f64::from(curve.at(*t).arousal), heard.arousal),
+            });
+            let (asked, heard): (Vec<f64>, Vec<f64>) = pairs.unzip();
             by_judge[judge].push(stats::pearson(&asked, &heard));
         }
     }
-    Ok(Curves {
-        takes: count,
-        median_arousal_r_notes: stats::median(&by_judge[0]),
-        median_arousal_r_sound: stats::median(&by_judge[1]),
-    })
+    Ok(by_judge.map(|of_takes| stats::median(&of_takes)))
 }
 
 /// What the two takes of a pair share, and how far from neutral they feel, opposite ways.
@@ -302,8 +336,15 @@ fn print(args: &EmotionArgs, lines: &[Line], curves: Option<&Curves>, pairs: Opt
     let mut notes = vec![format!("\"{WORDS}\", {TAKE_SECONDS} s, judges fitted on the {} part", args.judges.name())];
     if let Some(c) = curves {
         notes.push(format!(
-            "curves: {} takes of {} s, {} s windows, median r of arousal {:.2} (notes), {:.2} (sound)",
-            c.takes, CURVE_SECONDS.0, CURVE_SECONDS.1, c.median_arousal_r_notes, c.median_arousal_r_sound
+            "curves: {} takes of {} s along each axis, {} s windows, median r of arousal {:.2} (notes), {:.2} (sound), \
+             of valence {:.2}, {:.2}",
+            c.takes,
+            CURVE_SECONDS.0,
+            CURVE_SECONDS.1,
+            c.median_arousal_r_notes,
+            c.median_arousal_r_sound,
+            c.median_valence_r_notes,
+            c.median_valence_r_sound
         ));
     }
     if let Some(p) = pairs {
@@ -335,9 +376,13 @@ mod tests {
         let BenchCommand::Emotion(args) = bench.command else { panic!("another bench") };
         let asked = |seed| Prompt::new(WORDS).guidance(2.5).seed(seed);
         assert_eq!(prompt(&args, 0), asked(3));
-        let curve = along_curve(&args, 1).unwrap();
+        let curve = along_curve(&args, Axis::Arousal, 1).unwrap();
         assert_eq!(curve.1, asked(7004).emotion(curve.0.clone()).duration_seconds(60.0));
         assert!(curve.0.at(0.0).arousal > 0.0 && curve.0.at(60.0).arousal < 0.0);
+        assert_eq!(curve.0.at(30.0).valence, 0.5);
+        let curve = along_curve(&args, Axis::Valence, 2).unwrap();
+        assert_eq!(curve.1, asked(8005).emotion(curve.0.clone()).duration_seconds(60.0));
+        assert!(curve.0.at(0.0).valence < 0.0 && curve.0.at(60.0).valence > 0.0 && curve.0.at(9.0).arousal == -0.5);
         let pair = Pair::of(2);
         let fixed = asked(9005).duration_seconds(TAKE_SECONDS).instruments(pair.instruments.clone());
         let feeling = Emotion { valence: -0.8, arousal: 0.8 };

@@ -9,6 +9,7 @@ use rand_pcg::Pcg64Mcg;
 
 use super::Request;
 use super::feeling::Pressure;
+use super::mode::Leaning;
 use super::plan::Movement;
 
 /// Tells the prior's draws apart from others of the same seed.
@@ -25,6 +26,8 @@ pub struct PriorSettings {
     pub temperature: [f32; HEADS.len()],
     /// How guidance grows with the feeling.
     pub pressure: Pressure,
+    /// How a mode that nobody asked for is told.
+    pub leaning: Leaning,
 }
 
 impl PriorSettings {
@@ -33,7 +36,7 @@ impl PriorSettings {
     }
 }
 
-/// What is settled for a whole take, and the prior that tempo and density follow the feeling by.
+/// What is settled for a whole take, and the prior that tempo, density and mode follow the feeling by.
 pub struct Attributes<'a> {
     /// Meter.
     pub meter: MeterClass,
@@ -47,6 +50,7 @@ pub struct Attributes<'a> {
     settings: PriorSettings,
     asked_tempo: Option<f64>,
     asked_density: Option<f32>,
+    key_is_asked: bool,
     neutral: bool,
 }
 
@@ -86,6 +90,7 @@ impl<'a> Attributes<'a> {
             settings,
             asked_tempo: request.tempo_bpm.map(as_typed).or(given_tempo),
             asked_density: request.density,
+            key_is_asked: request.key.is_some(),
             neutral,
         }
     }
@@ -113,6 +118,13 @@ impl Movement for Attributes<'_> {
             let context = PriorContext { tempo_bpm: Some(tempo_bpm as f32), ..context };
             self.prior.density(&context, &self.draws, sampling)
         }))
+    }
+
+    fn minor_share(&self, emotion: Option<Emotion>) -> Option<f32> {
+        emotion.filter(|_| !self.key_is_asked)?;
+        let (context, _) = self.at(emotion);
+        let learned = self.prior.minor_share(&PriorContext { key: None, ..context.clone() });
+        context.emotion.map(|feeling| self.settings.leaning.minor_share(learned, feeling))
     }
 
     fn tempo_is_fixed(&self) -> bool {

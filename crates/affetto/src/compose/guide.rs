@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use affetto_control::encoder::ConditionEncoder;
-use affetto_control::{Conditions as Told, SegmentConditions};
+use affetto_control::{Conditions as Told, SegmentConditions, ToldKey};
 use affetto_models::ModelError;
 use affetto_models::decoder::{Conditions, DecoderLm, Guide, Progress};
 use affetto_score::codec::{BAR, POSITION};
@@ -122,6 +122,10 @@ impl Guide for ScoreGuide<'_> {
                 density,
                 closing: Some(bar.closing),
             },
+            key: match (told.key, bar.minor_share.filter(|_| writes)) {
+                (Some(told), Some(share)) => Some(ToldKey::minor_by(told.key, share)),
+                (key, _) => key,
+            },
             ..told.clone()
         };
         let seconds = self.seconds(progress);
@@ -167,7 +171,7 @@ impl Guide for ScoreGuide<'_> {
 
 #[cfg(test)]
 mod tests {
-    use affetto_control::{Emotion, MeterClass, ToldKey};
+    use affetto_control::{Emotion, MeterClass};
     use affetto_score::{Instrument, Key};
 
     use super::*;

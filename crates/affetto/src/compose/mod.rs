@@ -6,6 +6,7 @@ mod clean;
 mod expression;
 mod feeling;
 mod guide;
+mod mode;
 mod notes;
 pub(crate) mod opening;
 mod pace;
@@ -30,6 +31,7 @@ use serde::Deserialize;
 use self::attributes::{Attributes, PriorSettings};
 use self::feeling::{Feeling, Pressure};
 use self::guide::ScoreGuide;
+use self::mode::Leaning;
 use self::opening::Opening;
 use self::steered::{Open, Steered};
 use crate::assets::{Assets, SCORE_CONFIG, SCORE_MODEL, TEXT_EMBEDDINGS, TEXT_ENCODER, TEXT_VOCABULARY};
@@ -169,6 +171,8 @@ struct Defaults {
     feeling: Feeling,
     /// How both guidances grow with the feeling.
     pressure: Pressure,
+    /// How a mode that nobody asked for is told.
+    mode: Leaning,
 }
 
 impl Defaults {
@@ -274,12 +278,13 @@ impl Composer {
             codes.chunks_exact(STREAMS).map(|row| std::array::from_fn(|stream| row[stream] as u16)).collect();
         let encoded = EncodedScore { frame: plan.frame.clone(), rows };
         let (mut written, mut score) = notes::of_rows(&encoded, &plan, &attributes.instruments, opening, request.seed);
+        notes::state_heard_modes(&mut written, &plan, attributes.key.tonic);
         let steered = guide.into_steered();
         if let Some(free) = steered.as_ref().and_then(Steered::key_free) {
             let tonic = free.mode_only.then_some(attributes.key.tonic);
             notes::state_heard_key(&mut written, &plan, (free.from_seconds, free.to_seconds), tonic);
-            score.keys.clone_from(&written.keys);
         }
+        score.keys.clone_from(&written.keys);
         let others = opening.is_some() || steered.is_some_and(|steered| steered.instruments_were_free());
         Ok(Composition {
             density: density(&written),
@@ -312,8 +317,8 @@ impl Composer {
     }
 
     fn prior_settings(&self) -> PriorSettings {
-        let Defaults { prior_guidance, prior_temperature, pressure, .. } = self.defaults;
-        PriorSettings { guidance: prior_guidance, temperature: prior_temperature, pressure }
+        let Defaults { prior_guidance, prior_temperature, pressure, mode, .. } = self.defaults;
+        PriorSettings { guidance: prior_guidance, temperature: prior_temperature, pressure, leaning: mode }
     }
 
     fn settings(&self, request: &Request) -> Settings {
@@ -370,7 +375,7 @@ mod tests {
             "guidance": 3.0, "guidance_shares": [1, 1, 1, 1, 1, 1], "attribute_guidance": 2.5,
             "temperature": [1, 1, 1, 1, 1, 1], "top_k": 0, "top_p": [1, 1, 1, 1, 1, 1], "prior_guidance": 2.0,
             "prior_temperature": [1, 1, 1, 1, 1], "feeling": [[1, 0], [0, 1]],
-            "pressure": {"neutral": 0.25, "full_at": 0.8}
+            "pressure": {"neutral": 0.25, "full_at": 0.8}, "mode": {"clarity": 1.0, "open": 0.5}
         }"#;
         let defaults: Defaults = serde_json::from_str(settings).unwrap();
         let plain = Request {
@@ -401,6 +406,7 @@ mod tests {
             guidance: defaults.prior_guidance,
             temperature: defaults.prior_temperature,
             pressure: defaults.pressure,
+            leaning: defaults.mode,
         };
         let of_prior = |emotion| prior.sampling(emotion).guidance;
         assert_eq!((of_prior(None), of_prior(Some(affetto_control::Emotion::NEUTRAL))), (1.0, 1.25));

@@ -7,7 +7,7 @@ use affetto_score::codec::{self, EncodedScore};
 use affetto_score::{Instrument, Key, KeyChange, Note, Score};
 
 use super::opening::Opening;
-use super::plan::Plan;
+use super::plan::{Plan, PlannedBar};
 use super::{clean, expression, rules};
 
 /// The notes of rows under a plan whose instruments are `planned`: on the grid, and with micro-timing. Those of the opening
@@ -69,6 +69,17 @@ pub fn state_heard_key(score: &mut Score, plan: &Plan, (from, to): (f64, f64), t
     score.keys.dedup_by(|later, earlier| later.key == earlier.key);
 }
 
+/// States on `tonic` the mode that is heard where it followed the feeling, anew wherever the plan begins to lean to the
+/// other one.
+pub fn state_heard_modes(score: &mut Score, plan: &Plan, tonic: u8) {
+    let leans = |bar: &PlannedBar| bar.minor_share.map(|share| share > 0.5);
+    for run in plan.bars[plan.given_bars..].chunk_by(|a, b| leans(a) == leans(b)) {
+        if let ([first, ..], [.., last], Some(_)) = (run, run, leans(&run[0])) {
+            state_heard_key(score, plan, (first.start_seconds, last.start_seconds), Some(tonic));
+        }
+    }
+}
+
 /// The key that a score states at a tick.
 pub fn key_at(score: &Score, tick: u32) -> Option<Key> {
     score.keys[..score.keys.partition_point(|change| change.tick <= tick)].last().map(|change| change.key)
@@ -128,6 +139,23 @@ mod tests {
         drums.notes.iter_mut().for_each(|note| note.instrument = Instrument::DRUMS);
         state_heard_key(&mut drums, &plan, (0.0, 7.5), None);
         assert_eq!(drums.keys, [KeyChange { tick: 0, key: C }], "drums are in no key");
+    }
+
+    #[test]
+    fn modes_that_followed_the_feeling_are_stated_as_they_are_heard() {
+        let mut plan = plan(20.0, MeterClass::FourFour, Some(C), None, &Steady, None);
+        let minor = Key { mode: Mode::Minor, ..C };
+        let turning = tune([60, 63, 67, 60, 60, 64, 67, 60]);
+        let stated = |plan: &Plan| {
+            let mut score = turning.clone();
+            state_heard_modes(&mut score, plan, C.tonic);
+            score.keys
+        };
+        assert_eq!(stated(&plan), turning.keys, "an asked key stays as it is");
+        plan.bars.iter_mut().for_each(|bar| bar.minor_share = Some(if bar.start_seconds < 3.9 { 0.9 } else { 0.1 }));
+        assert_eq!(stated(&plan), [(0, minor), (3840, C)].map(|(tick, key)| KeyChange { tick, key }));
+        plan.bars.iter_mut().for_each(|bar| bar.minor_share = Some(0.4));
+        assert_eq!(stated(&plan).len(), 1, "one leaning, one key");
     }
 
     #[test]

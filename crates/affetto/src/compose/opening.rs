@@ -95,6 +95,7 @@ impl Opening {
                 tempo_bpm: bpm,
                 emotion: None,
                 density: Some(density as f32).filter(|density| *density > 0.0),
+                minor_share: None,
                 closing: CLOSING_FAR,
             }
         });

@@ -77,6 +77,7 @@ mod tests {
             tempo_bpm: 120.0,
             emotion: None,
             density: Some(3.0),
+            minor_share: None,
             closing: 0,
         };
         let frame = Frame { tempos: Vec::new(), meters: Vec::new(), keys: Vec::new(), pickup: 0, title: None };

@@ -27,6 +27,8 @@ pub struct PlannedBar {
     pub emotion: Option<Emotion>,
     /// Distinct onsets per second.
     pub density: Option<f32>,
+    /// By how much the key is told to be minor rather than major (0 to 1), where that follows the feeling.
+    pub minor_share: Option<f32>,
     /// Bars left until the end, [`CLOSING_FAR`] for that many or more.
     pub closing: u8,
 }
@@ -74,12 +76,16 @@ impl Plan {
     }
 }
 
-/// How the tempo and density of a bar are found.
+/// How the tempo, density and mode of a bar are found.
 pub trait Movement {
     /// Quarter notes per minute at a feeling.
     fn tempo_bpm(&self, emotion: Option<Emotion>) -> f64;
     /// Distinct onsets per second at a feeling and tempo.
     fn density(&self, emotion: Option<Emotion>, tempo_bpm: f64) -> Option<f32>;
+    /// By how much music of a feeling is told to be minor, 0 to 1; `None` where the mode does not follow the feeling.
+    fn minor_share(&self, _: Option<Emotion>) -> Option<f32> {
+        None
+    }
     /// Whether the tempo was asked for, and so may not be bent.
     fn tempo_is_fixed(&self) -> bool;
 }
@@ -131,6 +137,7 @@ pub fn plan(
             tempo_bpm,
             emotion,
             density: movement.density(emotion, tempo_bpm).map(|density| density.min(fastest(tempo_bpm))),
+            minor_share: movement.minor_share(emotion),
             closing: CLOSING_FAR,
         });
         start_seconds += bar_quarters * 60.0 / tempo_bpm;

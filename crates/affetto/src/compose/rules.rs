@@ -221,8 +221,15 @@ mod tests {
     #[test]
     fn a_lone_wind_is_alone_until_others_may_join() {
         let frame = Frame { tempos: Vec::new(), meters: Vec::new(), keys: Vec::new(), pickup: 0, title: None };
-        let bar =
-            PlannedBar { start_step: 0, start_seconds: 0.0, tempo_bpm: 90.0, emotion: None, density: None, closing: 0 };
+        let bar = PlannedBar {
+            start_step: 0,
+            start_seconds: 0.0,
+            tempo_bpm: 90.0,
+            emotion: None,
+            density: None,
+            minor_share: None,
+            closing: 0,
+        };
         let (given_bars, given_rows, lead_steps) = (0, 0, 0);
         let plan = Plan { frame, bars: vec![bar], bar_steps: 96, end_step: 96, given_bars, given_rows, lead_steps };
         let (flute, violin) = (Instrument(73), Instrument(40));

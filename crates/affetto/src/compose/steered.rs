@@ -28,8 +28,9 @@ pub struct Freedom {
 impl Freedom {
     /// What is told of `told`.
     pub fn withhold(&self, mut told: Told) -> Told {
-        let other_mode = 0.5 * f32::from(self.mode) / f32::from(MODE_SHARES);
-        told.key = told.key.filter(|_| !self.key).map(|told| ToldKey { other_mode, ..told });
+        let open = f32::from(self.mode) / f32::from(MODE_SHARES);
+        let opened = |told: ToldKey| ToldKey { other_mode: told.other_mode + open * (0.5 - told.other_mode), ..told };
+        told.key = told.key.filter(|_| !self.key).map(opened);
         told.segment.density = told.segment.density.filter(|_| !self.density);
         if self.instruments.is_some() {
             told.instruments.clear();
@@ -175,6 +176,10 @@ mod tests {
         let mode = Freedom { mode: MODE_SHARES, ..Freedom::default() };
         let open = told.key.map(|told| ToldKey { other_mode: 0.5, ..told });
         assert_eq!(mode.withhold(told.clone()), Told { key: open, ..told.clone() });
+        let leaning = |other_mode| Told { key: told.key.map(|told| ToldKey { other_mode, ..told }), ..told.clone() };
+        assert_eq!(Freedom::default().withhold(leaning(0.9)), leaning(0.9));
+        let half = Freedom { mode: MODE_SHARES / 2, ..Freedom::default() };
+        assert_eq!(half.withhold(leaning(0.75)), leaning(0.625), "half way from where it was to open");
         let free = Freedom { key: true, mode: MODE_SHARES, density: true, instruments: Some(Vec::new()) };
         assert_eq!(free.withhold(told), Told { tempo_bpm: Some(90.0), ..Told::default() });
     }
