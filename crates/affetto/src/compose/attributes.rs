@@ -50,7 +50,8 @@ pub struct Attributes<'a> {
     settings: PriorSettings,
     asked_tempo: Option<f64>,
     asked_density: Option<f32>,
-    key_is_asked: bool,
+    /// Asked for, or that of a piece to go on from.
+    key_is_given: bool,
     neutral: bool,
 }
 
@@ -90,7 +91,7 @@ impl<'a> Attributes<'a> {
             settings,
             asked_tempo: request.tempo_bpm.map(as_typed).or(given_tempo),
             asked_density: request.density,
-            key_is_asked: request.key.is_some(),
+            key_is_given: request.key.is_some(),
             neutral,
         }
     }
@@ -121,10 +122,13 @@ impl Movement for Attributes<'_> {
     }
 
     fn minor_share(&self, emotion: Option<Emotion>) -> Option<f32> {
-        emotion.filter(|_| !self.key_is_asked)?;
+        if self.key_is_given {
+            return None;
+        }
         let (context, _) = self.at(emotion);
-        let learned = self.prior.minor_share(&PriorContext { key: None, ..context.clone() });
-        context.emotion.map(|feeling| self.settings.leaning.minor_share(learned, feeling))
+        let feeling = context.emotion?;
+        let learned = self.prior.minor_share(&PriorContext { key: None, ..context });
+        Some(self.settings.leaning.minor_share(learned, feeling))
     }
 
     fn tempo_is_fixed(&self) -> bool {
