@@ -187,6 +187,17 @@ impl Defaults {
     }
 }
 
+impl From<Defaults> for PriorSettings {
+    fn from(own: Defaults) -> PriorSettings {
+        PriorSettings {
+            guidance: own.prior_guidance,
+            temperature: own.prior_temperature,
+            pressure: own.pressure,
+            leaning: own.mode,
+        }
+    }
+}
+
 impl Composer {
     /// Loads the model to run on `threads` threads.
     ///
@@ -228,7 +239,7 @@ impl Composer {
         let sentence = words.as_ref().map(TextStates::sentence_embedding);
         let opening = asked.opening.as_deref();
         let request = &self.request(asked);
-        let attributes = Attributes::settle(&self.prior, request, sentence.as_deref(), self.prior_settings());
+        let attributes = Attributes::settle(&self.prior, request, sentence.as_deref(), self.defaults.into());
         let plan = plan::plan(
             request.duration_seconds,
             attributes.meter,
@@ -316,11 +327,6 @@ impl Composer {
         request
     }
 
-    fn prior_settings(&self) -> PriorSettings {
-        let Defaults { prior_guidance, prior_temperature, pressure, mode, .. } = self.defaults;
-        PriorSettings { guidance: prior_guidance, temperature: prior_temperature, pressure, leaning: mode }
-    }
-
     fn settings(&self, request: &Request) -> Settings {
         let (own, asked) = (self.defaults, request.sampling);
         let sampling = |stream: usize| StreamSampling {
@@ -402,12 +408,7 @@ mod tests {
         assert_eq!(defaults.guidance_for(&Request { density: Some(4.0), ..plain.clone() }), (1.0, 2.5));
         assert_eq!(defaults.guidance_for(&Request { key, ..felt("0,0") }), (1.5, 2.5));
         assert_eq!(defaults.guidance_for(&Request { ablation: Ablation::WordsOnly, ..plain.clone() }), (3.0, 2.5));
-        let prior = PriorSettings {
-            guidance: defaults.prior_guidance,
-            temperature: defaults.prior_temperature,
-            pressure: defaults.pressure,
-            leaning: defaults.mode,
-        };
+        let prior = PriorSettings::from(defaults);
         let of_prior = |emotion| prior.sampling(emotion).guidance;
         assert_eq!((of_prior(None), of_prior(Some(affetto_control::Emotion::NEUTRAL))), (1.0, 1.25));
     }
