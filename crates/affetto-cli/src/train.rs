@@ -57,7 +57,13 @@ pub enum TrainCommand {
         round_trips: bool,
     },
     /// Train the score model; goes on where an earlier run in the same folder stopped
-    Score(RunArgs),
+    Score {
+        #[command(flatten)]
+        run: RunArgs,
+        /// Begin with the run or model in this folder (assets/score is the one that ships) instead of random weights
+        #[arg(long, value_name = "DIR")]
+        init: Option<PathBuf>,
+    },
     /// Train a score model that is there on, its hidden states aligned with what MusiCNN hears in the same music
     Lara(LaraArgs),
     /// Fit the classifiers that `bench steer` judges styles and timbres by, on pieces held out of training
@@ -168,7 +174,7 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
         TrainCommand::Lara(args) => train_lara::run(args),
         TrainCommand::Directions(args) => train_directions::run(args),
         TrainCommand::SteerJudges(args) => train_steer_judges::run(args),
-        TrainCommand::Score(args) => train_score(&args.run()).map_err(|e| failed(&e)),
+        TrainCommand::Score { run, init } => train_score(&run.run(), init.as_deref()).map_err(|e| failed(&e)),
         TrainCommand::Prior { run, windows, epochs } => {
             run_prior(&run.run(), *windows, *epochs).map_err(|e| failed(&e))
         }

@@ -25,4 +25,7 @@ pub struct Window {
     pub instruments: Vec<Instrument>,
     /// A caption from templates.
     pub caption: String,
+    /// How many windows of its feeling music has for each that is drawn, to a factor: rare feelings are drawn more often
+    /// than they occur.
+    pub commonness: f32,
 }

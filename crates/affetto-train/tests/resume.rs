@@ -41,6 +41,7 @@ impl WindowSource for Scales {
             meter: MeterClass::FourFour,
             instruments: vec![Instrument(0)],
             caption: "a scale".into(),
+            commonness: 1.0,
         }
     }
 
@@ -88,6 +89,7 @@ fn run(folder: &Path, until: usize, hours: Option<f64>) -> Vec<export::NamedTens
         training: &training,
         validation: &validation,
         text: &text,
+        init: None,
         hours,
         steps: None,
     };

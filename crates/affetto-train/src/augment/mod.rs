@@ -215,13 +215,13 @@ pub(crate) fn drawn_tempo(piece: &Piece, meter: MeterChange, energy: f32, dice: 
     f64::from(log.exp().clamp(low, 210.0)).round()
 }
 
-/// Shortens the notes of each layer; returns the melody's factor. What is `plain` mostly sounds as long as it is written,
-/// and so does half of what brings its own playing: were all shortened, music would be thinner than real pieces are.
+/// Shortens the notes of each layer; returns the melody's factor. What is `plain` nearly always sounds as long as it is written,
+/// and so do three quarters of what brings its own playing: were all shortened, music would be thinner than real pieces are.
 fn articulate(piece: &Piece, notes: &mut [(Note, Role)], mood: Mood, plain: bool, dice: &mut Dice) -> f32 {
     let center = 0.92 - 0.2 * mood.energy + 0.17 * dice.normal();
     let melody = center.clamp(0.35, 1.0);
     let under = if dice.chance(0.6) { melody } else { dice.between(0.5, 1.0) };
-    let spare = if plain { 0.7 } else { 0.55 };
+    let spare = if plain { 0.9 } else { 0.75 };
     let spared = if (plain || piece.tempo_known) && dice.chance(spare) { 1.0 } else { 0.0 };
     for (note, role) in notes.iter_mut() {
         let factor = match role {

@@ -229,6 +229,9 @@ pub fn prepare(data_dir: &Path, out: &Path) -> Result<Vec<(Corpus, CorpusCount)>
         counts.push((corpus, CorpusCount { read, kept: kept.len(), notes }));
         all.append(&mut kept);
     }
+    if let Some(folder) = out.parent() {
+        std::fs::create_dir_all(folder).map_err(|source| CorpusError::Io { path: folder.to_owned(), source })?;
+    }
     cache::write(out, &all)?;
     Ok(counts)
 }

@@ -6,6 +6,7 @@ pub mod curve;
 pub mod export;
 pub mod fused;
 pub mod import;
+pub mod init;
 pub mod lara;
 pub mod musicgen;
 pub mod network;

@@ -1,5 +1,6 @@
 //! What a training loop learns: a model, its batches, and the loss they give.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use affetto_score::codec::{STREAM_NAMES, VOCABULARY};
@@ -10,6 +11,7 @@ use rand_pcg::Pcg64Mcg;
 
 use super::batch::HostBatch;
 use super::fused::{self, Targets};
+use super::init;
 use super::network::Network;
 use super::source::WindowSource;
 use crate::config::{ConditionDropout, LoopConfig, ModelConfig};
@@ -85,6 +87,8 @@ pub struct ScoreObjective<'a> {
     pub validation: &'a dyn WindowSource,
     /// Token states of a caption, `[tokens × 384]`.
     pub text: &'a (dyn Fn(&str) -> Vec<f32> + Sync),
+    /// Folder of a run or model to begin with; random weights where there is none.
+    pub init: Option<&'a Path>,
 }
 
 /// The generator of chance of one training step, for condition dropout.
@@ -108,6 +112,13 @@ impl Objective for ScoreObjective<'_> {
 
     fn random(&self, device: &Device) -> Network {
         Network::new(self.model, device)
+    }
+
+    fn begin(&self, random: Network) -> Result<Network, TrainError> {
+        match self.init {
+            Some(folder) => init::network(folder, random),
+            None => Ok(random),
+        }
     }
 
     fn rows(&self, batch: &HostBatch) -> usize {

@@ -23,7 +23,7 @@ use super::source::WindowSource;
 
 /// Shares of examples in which something is withheld from the prior.
 const WITHHELD_WORDS: f32 = 0.35;
-const WITHHELD_EMOTION: f32 = 0.15;
+const WITHHELD_EMOTION: f32 = 0.25;
 const BATCH: usize = 256;
 const LEARNING_RATE: f64 = 1e-3;
 
@@ -62,6 +62,7 @@ struct Example {
     instruments: Vec<Instrument>,
     tempo_bpm: f32,
     density: Option<f32>,
+    commonness: f32,
 }
 
 /// Learns from `windows` windows for `epochs` passes; gives the tensors `prior.*` and the held-out loss of each head.
@@ -87,6 +88,7 @@ pub fn train_prior(
                 instruments: window.instruments.clone(),
                 tempo_bpm: window.tempo_bpm,
                 density: segment.density,
+                commonness: window.commonness,
             });
         }
         if index % 1000 == 999 {
@@ -127,7 +129,7 @@ fn held_out_losses(network: &PriorNetwork, examples: &[Example], sentences: &[Ve
     losses.map(|loss| loss.into_scalar::<f32>())
 }
 
-/// Inputs, and per head the share each class should get (all zero where the head is not asked).
+/// Inputs, and per head the share each class should get, times the example's weight (all zero where the head is not asked).
 struct PriorBatch {
     size: usize,
     inputs: Vec<f32>,
@@ -152,9 +154,12 @@ impl PriorBatch {
         order.truncate(MAX_INSTRUMENTS);
         order.shuffle(rng);
         let told = if all_instruments { order.len() } else { rng.random_range(0..=order.len()) };
+        let feeling_is_told = rng.random::<f32>() >= WITHHELD_EMOTION;
+        // Where no feeling is told, windows weigh as music has them: who asks for no feeling gets no rare one.
+        let weight = if feeling_is_told { 1.0 } else { example.commonness };
         let context = PriorContext {
             sentence: (rng.random::<f32>() >= WITHHELD_WORDS).then_some(sentence),
-            emotion: (rng.random::<f32>() >= WITHHELD_EMOTION).then_some(example.emotion),
+            emotion: feeling_is_told.then_some(example.emotion),
             meter: meter.then_some(example.meter),
             key: example.key.filter(|_| key),
             instruments: order[..told].to_vec(),
@@ -165,7 +170,7 @@ impl PriorBatch {
         self.inputs.extend(context.features());
         let mut ask = |head: usize, classes: &[usize]| {
             let mut target = vec![0.0; HEADS[head]];
-            classes.iter().for_each(|&class| target[class] = 1.0 / classes.len() as f32);
+            classes.iter().for_each(|&class| target[class] = weight / classes.len() as f32);
             self.targets[head].extend(target);
         };
         let unless = |told: bool, class: Option<usize>| class.filter(|_| !told).into_iter().collect::<Vec<_>>();

@@ -9,6 +9,7 @@ use affetto_judge::notes::NotesJudge;
 use affetto_models::minilm::MiniLm;
 
 use super::export::{self, Storage};
+use super::init;
 use super::trainer::{TrainRun, train};
 use crate::config::TrainConfig;
 use crate::corpora::{Corpus, Split};
@@ -123,21 +124,28 @@ pub fn windows_of(run: &ScoreRun, config: &TrainConfig, split: Split, seed: u64)
         .map_err(|e| TrainError::Data(e.to_string()))
 }
 
-/// Trains the score model and writes `model.safetensors` (float32) into the run's folder.
+/// Trains the score model and writes `model.safetensors` (float32) into the run's folder. A new run begins with the run or
+/// model in the folder `init`, and with its prior, where one is named.
 ///
 /// # Errors
 /// Whatever keeps it from reading its data or writing its results.
-pub fn train_score(run: &ScoreRun) -> Result<(), TrainError> {
+pub fn train_score(run: &ScoreRun, init: Option<&Path>) -> Result<(), TrainError> {
     let config = TrainConfig::read(&run.config)?;
     let training = windows(run, &config, Split::Train)?;
     let validation = windows(run, &config, Split::Valid)?;
     let captions = Captions::open(&run.assets)?;
+    if let Some(init) = init {
+        std::fs::create_dir_all(&run.run_dir)
+            .map_err(|source| TrainError::Write { path: run.run_dir.clone(), source })?;
+        init::keep_prior(init, &run.run_dir)?;
+    }
     let network = train(&TrainRun {
         config: &config,
         run_dir: &run.run_dir,
         training: &training,
         validation: &validation,
         text: &|caption| captions.states(caption),
+        init,
         hours: run.hours,
         steps: run.steps,
     })?;

@@ -39,6 +39,8 @@ pub struct TrainRun<'a> {
     pub validation: &'a dyn WindowSource,
     /// Token states of a caption, `[tokens × 384]`.
     pub text: &'a (dyn Fn(&str) -> Vec<f32> + Sync),
+    /// Folder of a run or model to begin with; random weights where there is none.
+    pub init: Option<&'a Path>,
     /// Train for this long instead of the configured steps.
     pub hours: Option<f64>,
     /// End at this step, also when resuming a run that was to be longer or shorter.
@@ -62,8 +64,8 @@ pub struct LoopRun<'a> {
 /// # Errors
 /// Files that can't be written, or a checkpoint of another network.
 pub fn train(run: &TrainRun<'_>) -> Result<Network, TrainError> {
-    let TrainRun { config, run_dir, training, validation, text, hours, steps } = *run;
-    let objective = ScoreObjective { model: &config.model, config: &config.train, training, validation, text };
+    let TrainRun { config, run_dir, training, validation, text, init, hours, steps } = *run;
+    let objective = ScoreObjective { model: &config.model, config: &config.train, training, validation, text, init };
     train_with(&LoopRun { config: &config.train, run_dir, hours, steps }, &objective)
 }
 

@@ -162,6 +162,7 @@ impl ScoreWindows {
             drawn.tries = tries + 1;
             let (v, a) = cell(drawn.feeling);
             let chance = self.acceptance[v][a];
+            drawn.window.commonness = chance.recip();
             if dice.chance(chance) {
                 return drawn;
             }
@@ -277,6 +278,7 @@ impl ScoreWindows {
             meter: MeterClass::of(meter.numerator, meter.denominator),
             instruments,
             caption,
+            commonness: 1.0,
         };
         Drawn {
             window,

@@ -15,9 +15,8 @@ use crate::corpora::Split;
 use crate::error::TrainError;
 use crate::learn::checkpoint;
 use crate::learn::export::{self, Storage};
-use crate::learn::import;
+use crate::learn::init;
 use crate::learn::network::Network;
-use crate::learn::release::{PRIOR_FILE, read_prior};
 use crate::learn::score::{Captions, ScoreRun, corpus_weights, windows_of};
 use crate::learn::trainer::{LoopRun, VALIDATION_BATCHES, train_with};
 use crate::model_file::WEIGHTS_FILE;
@@ -101,7 +100,7 @@ pub fn train_lara(
     lara.check(config.model.num_hidden_layers).map_err(wrong)?;
     let encoder = encoder::open(&run.assets, how.mert.as_deref(), &lara)?;
     settings::keep(&run.run_dir, &Settings::of(&config, &lara, how, encoder.as_ref()), Clone::clone)?;
-    keep_prior(&how.init, &run.run_dir)?;
+    init::keep_prior(&how.init, &run.run_dir)?;
     let font = SoundFont::open(soundfont(&run.assets)).map_err(|e| TrainError::Data(e.to_string()))?;
     let ears = Ears {
         encoder: encoder.as_ref(),
@@ -128,37 +127,12 @@ pub fn train_lara(
         training: &training,
         validation: &validation,
         text: &|caption| captions.states(caption),
-        begin: &|network| begin(&how.init, network),
+        begin: &|network| init::network(&how.init, network),
     };
     let loop_run = LoopRun { config: &config.train, run_dir: &run.run_dir, hours: run.hours, steps: run.steps };
     let model = train_with(&loop_run, &objective)?;
     let tensors = export::tensors(&model.merged(), &config.model);
     export::write(&run.run_dir.join(WEIGHTS_FILE), &tensors, Storage::F32, HashMap::new())
-}
-
-/// The network of the newest checkpoint in `init`, else of its `model.safetensors`; of a LARA run that has ended, its
-/// merged weights, for its checkpoints hold more than the network.
-fn begin(init: &Path, network: Network) -> Result<Network, TrainError> {
-    let of_lara = init.join(settings::FILE).is_file();
-    let checkpoint = if of_lara { None } else { checkpoint::load_model(init, network.clone())? };
-    let weights = init.join(WEIGHTS_FILE);
-    match checkpoint {
-        Some(network) => Ok(network),
-        None if weights.is_file() => import::read(&weights, network),
-        None => {
-            let what = if of_lara { "a LARA run that has not ended has no" } else { "neither a checkpoint nor" };
-            Err(TrainError::Data(format!("{}: {what} {WEIGHTS_FILE} to begin with (--init)", init.display())))
-        }
-    }
-}
-
-/// Puts the prior of what a run begins with into its folder, where there is one and none there yet.
-fn keep_prior(init: &Path, run_dir: &Path) -> Result<(), TrainError> {
-    let target = run_dir.join(PRIOR_FILE);
-    let source = [init.join(PRIOR_FILE), init.join(WEIGHTS_FILE)].into_iter().find(|path| path.is_file());
-    let Some(source) = source.filter(|_| !target.exists()) else { return Ok(()) };
-    let prior: Vec<_> = read_prior(&source)?.into_iter().filter(|t| t.name.starts_with("prior.")).collect();
-    if prior.is_empty() { Ok(()) } else { export::write(&target, &prior, Storage::F32, HashMap::new()) }
 }
 
 /// The score model of a LARA run's newest checkpoint, adapters merged; `None` where the folder is no LARA run's or has no
@@ -170,41 +144,4 @@ pub fn load_merged(run_dir: &Path, config: &TrainConfig) -> Result<Option<Networ
     let Some(settings) = settings::read::<Settings>(run_dir)? else { return Ok(None) };
     let model = LaraModel::new(config, &settings.lara, settings.width, &burn::tensor::Device::default());
     Ok(checkpoint::load_model(run_dir, model)?.map(|model| model.merged()))
-}
-
-#[cfg(test)]
-mod tests {
-    use affetto_score::codec::VOCABULARY;
-    use burn::tensor::Device;
-
-    use super::*;
-    use crate::config::ModelConfig;
-
-    #[test]
-    fn a_broken_checkpoint_is_not_passed_over() {
-        let config = ModelConfig {
-            hidden_size: 8,
-            num_hidden_layers: 1,
-            num_attention_heads: 2,
-            ffn_dim: 12,
-            window: 16,
-            vocab_sizes: VOCABULARY.to_vec(),
-        };
-        let network = Network::new(&config, &Device::default());
-        let folder = tempfile::tempdir().unwrap();
-        let init = folder.path();
-        assert!(begin(init, network.clone()).unwrap_err().to_string().contains("neither"));
-        let weights = init.join(WEIGHTS_FILE);
-        export::write(&weights, &export::tensors(&network, &config), Storage::F32, HashMap::new()).unwrap();
-        assert!(begin(init, network.clone()).is_ok(), "weights alone");
-        let broken = init.join("checkpoint-00000007");
-        std::fs::create_dir(&broken).unwrap();
-        std::fs::write(broken.join("state.json"), "{}").unwrap();
-        let error = begin(init, network.clone()).unwrap_err().to_string();
-        assert!(error.contains("checkpoint-00000007"), "{error}");
-        std::fs::write(init.join(settings::FILE), "{}").unwrap();
-        assert!(begin(init, network.clone()).is_ok(), "a LARA run has its merged weights");
-        std::fs::remove_file(weights).unwrap();
-        assert!(begin(init, network).unwrap_err().to_string().contains("not ended"));
-    }
 }
