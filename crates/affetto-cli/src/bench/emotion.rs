@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use self::judges::{Heard, Judges};
 use crate::args::EmotionArgs;
+use crate::bench::axis::Axis;
 use crate::bench::no_notes;
 use crate::failure::Failure;
 use crate::output;
@@ -54,23 +55,6 @@ struct Line {
     /// Asked arousal, heard valence.
     arousal_to_valence: f64,
     takes: usize,
-}
-
-/// The axis along which a curve goes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Axis {
-    Valence,
-    Arousal,
-}
-
-impl Axis {
-    /// A feeling with `along` on this axis, and `across` on the other.
-    fn feeling(self, along: f32, across: f32) -> Emotion {
-        match self {
-            Axis::Valence => Emotion { valence: along, arousal: across },
-            Axis::Arousal => Emotion { valence: across, arousal: along },
-        }
-    }
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -236,16 +220,17 @@ fn curves(
     progress: &mut Progress,
 ) -> Result<[f64; 2], Failure> {
     let count = usize::from(args.curves);
+    let what = match axis {
+        Axis::Valence => "curves of valence",
+        Axis::Arousal => "curves of arousal",
+    };
     let mut by_judge: [Vec<f64>; 2] = Default::default();
     for i in 0..count {
-        progress.show("curves", i as f32 / count as f32);
+        progress.show(what, i as f32 / count as f32);
         let (curve, prompt) = along_curve(args, axis, i)?;
         let take = studio.generate(&prompt)?;
         for (judge, windows) in judges.hear_windows(&take, CURVE_SECONDS.1)?.into_iter().enumerate() {
-            let pairs = windows.iter().map(|(t, heard)| match axis {
-                Axis::Valence => (f64::from(curve.at(*t).valence), heard.valence),
-                Axis::Arousal => (f64::from(curve.at(*t).arousal), heard.arousal),
-            });
+            let pairs = windows.iter().map(|(t, heard)| (axis.asked(curve.at(*t)), axis.heard(heard)));
             let (asked, heard): (Vec<f64>, Vec<f64>) = pairs.unzip();
             by_judge[judge].push(stats::pearson(&asked, &heard));
         }

@@ -1,5 +1,6 @@
 //! `affetto bench`: what the models do, measured; each prints a table, or JSON with `--json`.
 
+mod axis;
 mod bandwidth;
 mod emotion;
 mod judges;

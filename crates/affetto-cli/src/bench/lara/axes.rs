@@ -1,13 +1,13 @@
 //! `affetto bench emotion --suite axes`: the feeling moved along each axis in seven steps. Does what is heard rise with it?
 
-use affetto::{Emotion, Prompt, Studio};
-use affetto_judge::EmotionReading;
+use affetto::{Prompt, Studio};
 use affetto_judge::agreement::{Along, along};
 use affetto_judge::plot::{Scatter, ScatterPanel};
 use serde::Serialize;
 
 use super::arms::WORDS;
 use crate::args::EmotionArgs;
+use crate::bench::axis::Axis;
 use crate::bench::judges::{Judges, Piece};
 use crate::bench::no_notes;
 use crate::failure::Failure;
@@ -17,18 +17,8 @@ use crate::progress::Progress;
 /// The values asked for on one axis, the other at 0.
 const STEPS: [f32; 7] = [-0.9, -0.6, -0.3, 0.0, 0.3, 0.6, 0.9];
 const SEEDS: u16 = 8;
-/// The axes: name, goal of Spearman's correlation, the feeling at a value, what is read of a reading.
-const AXES: [Axis; 2] = [
-    Axis { name: "valence", goal: 0.8, at: |v| Emotion { valence: v, arousal: 0.0 }, read: |r| r.valence },
-    Axis { name: "arousal", goal: 0.9, at: |a| Emotion { valence: 0.0, arousal: a }, read: |r| r.arousal },
-];
-
-struct Axis {
-    name: &'static str,
-    goal: f64,
-    at: fn(f32) -> Emotion,
-    read: fn(&EmotionReading) -> f64,
-}
+/// The axes, and the goal of Spearman's correlation on each.
+const AXES: [(Axis, f64); 2] = [(Axis::Valence, 0.8), (Axis::Arousal, 0.9)];
 
 /// One axis by one judge.
 #[derive(Serialize)]
@@ -55,8 +45,8 @@ pub fn run(args: &EmotionArgs) -> Result<(), Failure> {
     let mut studio = Studio::with_assets(assets, usize::from(args.threads.unwrap_or(0)))?;
     let mut progress = Progress::new(args.json);
     let mut lines = Vec::new();
-    for axis in &AXES {
-        lines.extend(measure(axis, args, &judges, &mut studio, &mut progress)?);
+    for (axis, goal) in AXES {
+        lines.extend(measure(axis, goal, args, &judges, &mut studio, &mut progress)?);
     }
     progress.finish();
     let json = serde_json::json!({ "model": studio.model(), "judges_fitted_on": args.judges.name(), "axes": lines });
@@ -74,7 +64,8 @@ pub fn run(args: &EmotionArgs) -> Result<(), Failure> {
 }
 
 fn measure(
-    axis: &Axis,
+    axis: Axis,
+    goal: f64,
     args: &EmotionArgs,
     judges: &Judges,
     studio: &mut Studio,
@@ -85,9 +76,9 @@ fn measure(
     let mut heard = vec![vec![Vec::new(); seeds]; judges.list().len()];
     for (i, &value) in STEPS.iter().enumerate() {
         for seed in 0..seeds {
-            progress.show(axis.name, (i * seeds + seed) as f32 / (STEPS.len() * seeds) as f32);
+            progress.show(axis.name(), (i * seeds + seed) as f32 / (STEPS.len() * seeds) as f32);
             // The same seeds at every step: what changes is the feeling.
-            let prompt = Prompt::new(WORDS).emotion((axis.at)(value)).duration_seconds(args.lara.seconds);
+            let prompt = Prompt::new(WORDS).emotion(axis.feeling(value, 0.0)).duration_seconds(args.lara.seconds);
             let prompt = prompt.seed(u64::from(args.first_seed) + seed as u64);
             let take = studio.generate(&match args.guidance {
                 Some(guidance) => prompt.guidance(guidance),
@@ -100,21 +91,21 @@ fn measure(
                 let unheard = || {
                     Failure::failed(format!(
                         "{} {value:+.1}, seed {}: a judge hears nothing in this take; try other seeds with --first-seed",
-                        axis.name,
+                        axis.name(),
                         u64::from(args.first_seed) + seed as u64
                     ))
                 };
-                of_judge[seed].push((axis.read)(reading.as_ref().ok_or_else(unheard)?));
+                of_judge[seed].push(axis.heard(reading.as_ref().ok_or_else(unheard)?));
             }
         }
     }
-    let asked: Vec<f64> = STEPS.iter().map(|&x| super::arms::reading((axis.at)(x))).map(|r| (axis.read)(&r)).collect();
+    let asked: Vec<f64> = STEPS.iter().map(|&x| axis.asked(axis.feeling(x, 0.0))).collect();
     let lines = judges.list().iter().zip(heard).map(|(judge, readings)| {
         let along = along(&asked, &readings);
-        let reached = along.spearman.value >= axis.goal;
+        let reached = along.spearman.value >= goal;
         let monotone = along.rising + 1 == STEPS.len();
         let (judge, aligned) = (judge.name, judge.aligned);
-        Line { axis: axis.name, judge, aligned, along, goal: axis.goal, reached, monotone, readings }
+        Line { axis: axis.name(), judge, aligned, along, goal, reached, monotone, readings }
     });
     Ok(lines.collect())
 }
