@@ -21,6 +21,49 @@ const WORDS: &str = "\
     alley ragtime standard evergreen traditional old vintage retro modern new style genre game video film movie \
     meter tempo bpm";
 
+/// Names of kinds of music in which a word sounds like a feeling and is none: a folk dance may be as sad as a love song.
+/// The language model and the prior have learned what such music is like.
+const KINDS: [&str; 12] = [
+    "folk dance",
+    "irish dance",
+    "celtic dance",
+    "scottish dance",
+    "country dance",
+    "court dance",
+    "baroque dance",
+    "sailor dance",
+    "love song",
+    "sacred music",
+    "sacred song",
+    "action game",
+];
+
+/// `text` in lower case, where each name of a kind of music that sounds like a feeling is plain "music".
+///
+/// ```
+/// use affetto_control::music_words::plain_kinds;
+/// assert_eq!(plain_kinds("A sad Love Song"), "a sad music");
+/// assert_eq!(plain_kinds("dance music, in love"), "dance music, in love");
+/// ```
+pub fn plain_kinds(text: &str) -> String {
+    let mut text = text.to_lowercase();
+    for kind in KINDS {
+        let mut from = 0;
+        while let Some(start) = text[from..].find(kind).map(|i| from + i) {
+            let end = start + kind.len();
+            let end = end + usize::from(text[end..].starts_with('s'));
+            let goes_on = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+            if goes_on(text[..start].chars().next_back()) || goes_on(text[end..].chars().next()) {
+                from = end;
+            } else {
+                text.replace_range(start..end, "music");
+                from = start;
+            }
+        }
+    }
+    text
+}
+
 /// Whether `text` has words, and all of them say what music is made of; numbers do too.
 ///
 /// ```
@@ -55,6 +98,20 @@ mod tests {
             ["water over stones", "action game", "", " , ", "lullaby for a child", "rain on a tin roof", "ins and outs"]
         {
             assert!(!nothing_else(scene), "{scene}");
+        }
+    }
+
+    #[test]
+    fn a_kind_of_music_is_no_feeling_whatever_its_name_sounds_like() {
+        for (text, plain) in [
+            ("a modern love song for piano", "a modern music for piano"),
+            ("Folk dances; LOVE SONGS", "music; music"),
+            ("action game", "music"),
+            ("action gamers, glove song", "action gamers, glove song"),
+            ("love song love song", "music music"),
+            ("a song of love", "a song of love"),
+        ] {
+            assert_eq!(plain_kinds(text), plain);
         }
     }
 

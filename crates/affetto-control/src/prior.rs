@@ -307,6 +307,31 @@ mod tests {
         assert_eq!(drawn(&alone, 1.0 - 1e-7, 0.5), Key { tonic: 9, mode: Mode::Major });
     }
 
+    /// A prior that says the same of everything: its answers are its last biases.
+    fn constant(answers: Vec<f32>) -> AttributePrior {
+        use affetto_engine::PackedMatrix;
+        let layer = |inputs: usize, outputs: usize, bias: Vec<f32>| {
+            let weight = PackedMatrix::pack(&vec![0.0; inputs * outputs], outputs, inputs, Precision::F32).unwrap();
+            Linear::new(weight, Some(bias)).unwrap()
+        };
+        AttributePrior {
+            fc1: layer(INPUT_WIDTH, HIDDEN_WIDTH, vec![0.0; HIDDEN_WIDTH]),
+            fc2: layer(HIDDEN_WIDTH, HIDDEN_WIDTH, vec![0.0; HIDDEN_WIDTH]),
+            heads: layer(HIDDEN_WIDTH, OUTPUT_WIDTH, answers),
+        }
+    }
+
+    #[test]
+    fn the_share_of_minor_is_that_of_all_minor_keys() {
+        // Odds of 3 on each minor key: three quarters of all keys.
+        let mut answers = vec![0.0; OUTPUT_WIDTH];
+        for tonic in 0..12 {
+            answers[HEADS[0] + Key { tonic, mode: Mode::Minor }.index()] = 3.0f32.ln();
+        }
+        let share = constant(answers).minor_share(&PriorContext::default());
+        assert!((share - 0.75).abs() < 1e-5, "{share}");
+    }
+
     #[test]
     fn bins_and_values_are_inverse() {
         for bin in 0..TEMPO_BINS {

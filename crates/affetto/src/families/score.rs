@@ -66,11 +66,12 @@ impl ScoreStudio {
         if prompt.text.trim().is_empty() {
             return Feeling::none();
         }
-        if let Some(reading) = words::read_lexicon(&self.lexicon, &prompt.text) {
+        let plain = music_words::plain_kinds(&prompt.text);
+        if let Some(reading) = words::read_lexicon(&self.lexicon, &plain) {
             let curve = Some(reading.emotion.into());
             return Feeling { curve, from: EmotionFrom::Lexicon, words: reading.words };
         }
-        if music_words::nothing_else(&prompt.text) {
+        if music_words::nothing_else(&plain) {
             return Feeling::none();
         }
         let sentence = self.composer.sentence(&prompt.text);
