@@ -119,6 +119,16 @@ impl Emotion {
         Emotion::new(number(valence)?, number(arousal)?)
     }
 
+    /// How strong a feeling is: its distance from neutral in the plane, 0 to √2.
+    ///
+    /// ```
+    /// use affetto_control::Emotion;
+    /// assert_eq!(Emotion { valence: -0.6, arousal: 0.8 }.strength(), 1.0);
+    /// ```
+    pub fn strength(self) -> f32 {
+        self.valence.hypot(self.arousal)
+    }
+
     /// The point a share `t` in [0, 1] of the way to `other`.
     pub fn toward(self, other: Emotion, t: f32) -> Emotion {
         Emotion {

@@ -114,7 +114,8 @@ fn default_generation() -> serde_json::Value {
         "guidance": 2.0, "guidance_shares": [0.3, 0.3, 0.5, 1.0, 1.0, 1.0], "attribute_guidance": 2.0,
         "temperature": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95], "top_k": 0, "top_p": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95],
         "prior_guidance": 1.5, "prior_temperature": [0.9, 0.9, 0.9, 0.9, 0.9], "feeling": [[1.0, 0.0], [0.0, 1.0]],
-        "pressure": {"neutral": 0.1, "full_at": 0.7}, "mode": {"clarity": 1.3, "open": 0.5},
+        "feeling_in_key": [[1.0, 0.0], [0.0, 1.0]], "pressure": {"neutral": 0.1, "full_at": 0.7},
+        "mode": {"clarity": 1.3, "open": 0.5},
     })
 }
 

@@ -203,7 +203,7 @@ pub fn fit_labelers(data_dir: &Path, out_dir: &Path) -> Result<PredictorReport, 
             Part::Dev => "notes-judge-dev.json",
             Part::Test => "notes-judge-test.json",
         });
-        let mut json = serde_json::to_string_pretty(&judge).map_err(|e| write(e.into(), &path))?;
+        let mut json = serde_json::to_string(&judge).map_err(|e| write(e.into(), &path))?;
         json.push('\n');
         std::fs::write(&path, json).map_err(|e| write(e, &path))?;
         report.files.push(path);

@@ -75,10 +75,10 @@ pub fn augment(piece: &Piece, mut texture: Texture, library: &DrumLibrary, dice:
     let alone = texture.notes.iter().all(|(_, role)| *role == Role::Melody);
     // In part as they are written, so that the families' names mean their textures.
     let plain = match piece.corpus {
-        Corpus::Chorales => dice.chance(0.75),
+        Corpus::Chorales => dice.chance(0.85),
         Corpus::Folk => dice.chance(0.6),
-        Corpus::OpenEwld => dice.chance(0.55) && !texture.chords.is_empty(),
-        Corpus::Pop909 => dice.chance(0.4),
+        Corpus::OpenEwld => dice.chance(0.7) && !texture.chords.is_empty(),
+        Corpus::Pop909 => dice.chance(0.5),
         Corpus::Freedoom | Corpus::Tiny => false,
     };
     match (plain, piece.corpus) {
@@ -126,7 +126,7 @@ pub fn augment(piece: &Piece, mut texture: Texture, library: &DrumLibrary, dice:
     }
 }
 
-/// Seldom leaves out a layer, so that sparse textures occur without music being thinner than it is written.
+/// Seldom leaves out a layer under the melody, so that sparse textures occur without music being thinner than it is written.
 fn thin(notes: &mut Vec<(Note, Role)>, dice: &mut Dice) {
     let count = |role: Role, notes: &[(Note, Role)]| notes.iter().filter(|(_, r)| *r == role).count();
     let total = notes.len();
@@ -134,11 +134,8 @@ fn thin(notes: &mut Vec<(Note, Role)>, dice: &mut Dice) {
         0..6 => &[Role::Inner],
         6..8 => &[Role::Chords, Role::Inner],
         8..10 => &[Role::Chords],
-        10..13 => &[Role::Melody],
-        13..15 => &[Role::Bass],
-        15..16 => &[Role::Bass, Role::Chords, Role::Inner],
-        16..20 => &[Role::Drums],
-        20..21 => &[Role::Melody, Role::Bass],
+        10..12 => &[Role::Bass],
+        12..16 => &[Role::Drums],
         _ => &[],
     };
     let gone: usize = drop.iter().map(|r| count(*r, notes)).sum();
@@ -215,14 +212,13 @@ pub(crate) fn drawn_tempo(piece: &Piece, meter: MeterChange, energy: f32, dice: 
     f64::from(log.exp().clamp(low, 210.0)).round()
 }
 
-/// Shortens the notes of each layer; returns the melody's factor. What is `plain` nearly always sounds as long as it is written,
-/// and so do three quarters of what brings its own playing: were all shortened, music would be thinner than real pieces are.
+/// Shortens the notes of each layer; returns the melody's factor. What is `plain` sounds as long as it is written, and so
+/// do three quarters of what brings its own playing: were all shortened, music would be thinner than real pieces are.
 fn articulate(piece: &Piece, notes: &mut [(Note, Role)], mood: Mood, plain: bool, dice: &mut Dice) -> f32 {
     let center = 0.92 - 0.2 * mood.energy + 0.17 * dice.normal();
     let melody = center.clamp(0.35, 1.0);
     let under = if dice.chance(0.6) { melody } else { dice.between(0.5, 1.0) };
-    let spare = if plain { 0.9 } else { 0.75 };
-    let spared = if (plain || piece.tempo_known) && dice.chance(spare) { 1.0 } else { 0.0 };
+    let spared = if plain || (piece.tempo_known && dice.chance(0.75)) { 1.0 } else { 0.0 };
     for (note, role) in notes.iter_mut() {
         let factor = match role {
             Role::Drums => continue,

@@ -45,11 +45,12 @@ pub struct Facts<'a> {
 /// A caption of the facts.
 pub fn caption(facts: &Facts, dice: &mut Dice) -> String {
     let text = match dice.below(100) {
-        0..9 => word(&NOTHING, dice).to_owned(),
-        9..21 => who(facts, dice),
-        21..28 => feeling(facts.feeling, dice).to_owned(),
-        28..33 => word(words::styles(facts.style), dice).to_owned(),
-        33..50 => format!("{} {}", adjective(facts, dice), who(facts, dice)),
+        0..8 => word(&NOTHING, dice).to_owned(),
+        8..17 => who(facts, dice),
+        17..23 => feeling(facts.feeling, dice).to_owned(),
+        23..30 => word(words::styles(facts.style), dice).to_owned(),
+        30..38 => styled(facts, dice),
+        38..50 => format!("{} {}", adjective(facts, dice), who(facts, dice)),
         50..60 => sentence(facts, dice),
         60..68 => format!("{} {}", adjective(facts, dice), style_or_music(facts, dice)),
         68..75 => format!("{} for {}", feeling_music(facts, dice), who(facts, dice)),
@@ -108,7 +109,18 @@ fn feeling_music(facts: &Facts, dice: &mut Dice) -> String {
 }
 
 fn style_or_music(facts: &Facts, dice: &mut Dice) -> &'static str {
-    if dice.chance(0.65) { word(words::styles(facts.style), dice) } else { word(&MUSIC, dice) }
+    if dice.chance(0.8) { word(words::styles(facts.style), dice) } else { word(&MUSIC, dice) }
+}
+
+/// A style and who plays it: what names a texture, and neither a feeling nor an attribute.
+fn styled(facts: &Facts, dice: &mut Dice) -> String {
+    let (style, players) = (word(words::styles(facts.style), dice), who(facts, dice));
+    match dice.below(4) {
+        0 => format!("{style}, {players}"),
+        1 => format!("{style} on {players}"),
+        2 => format!("{style} for {players}"),
+        _ => format!("{players} playing {style}"),
+    }
 }
 
 /// The ensemble's name, or its instruments.
@@ -223,7 +235,7 @@ fn scene(facts: &Facts, dice: &mut Dice) -> String {
 fn tags(facts: &Facts, dice: &mut Dice) -> String {
     let mut all: Vec<String> = vec![who(facts, dice), feeling(facts.feeling, dice).to_owned()];
     let maybe: [(f32, String); 7] = [
-        (0.45, word(words::styles(facts.style), dice).to_owned()),
+        (0.6, word(words::styles(facts.style), dice).to_owned()),
         (0.4, word(step(&TEMPI, facts.bpm), dice).to_owned()),
         (0.25, word(step(&DYNAMICS, facts.velocity), dice).to_owned()),
         (0.2, word(step(&DENSITIES, facts.density), dice).to_owned()),

@@ -1,7 +1,8 @@
 //! From the feeling that is asked for to the one the model is told, and how hard it is pressed to follow.
 //!
 //! A model learns the plane from labelled music, where the two dimensions go together, and follows one more than the
-//! other. A model file holds the linear map that undoes what of this was measured, by the development judges.
+//! other. A model file holds the linear map that undoes what of this was measured, by the development judges; and
+//! another for music in a given key, for it is mostly by the mode that the two go together.
 //!
 //! Guidance drives music away from what is usual: that is how a strong feeling is reached, and it costs variety of
 //! pitch and thickness of texture. Music that is not asked to feel like anything is not pressed, unless a key or density
@@ -29,13 +30,13 @@ impl Feeling {
     }
 }
 
-/// How the share of guidance grows with the distance from neutral of a feeling as it is told (the larger of its two
-/// sizes): evenly, from a neutral feeling's own share to all of it.
+/// How the share of guidance grows with the strength of a feeling as it is told: evenly, from a neutral feeling's own
+/// share to all of it.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Pressure {
     /// The share at a neutral feeling.
     neutral: f32,
-    /// The distance from which on all of it presses.
+    /// The strength from which on all of it presses.
     full_at: f32,
 }
 
@@ -43,15 +44,14 @@ impl Pressure {
     /// The scale of guidance at `feeling`, where a strong one gets `full`; without a feeling 1, which is none.
     pub fn scale(self, full: f32, feeling: Option<Emotion>) -> f32 {
         let Some(feeling) = feeling else { return 1.0 };
-        let distance = feeling.valence.abs().max(feeling.arousal.abs());
-        let share = self.neutral + (1.0 - self.neutral) * (distance / self.full_at.max(1e-3)).min(1.0);
+        let share = self.neutral + (1.0 - self.neutral) * (feeling.strength() / self.full_at.max(1e-3)).min(1.0);
         1.0 + share * (full - 1.0)
     }
 
     /// As [`Pressure::scale`], for the point that is farthest from neutral among those of a curve's first `seconds`.
     pub fn scale_of_curve(self, full: f32, curve: Option<&EmotionCurve>, seconds: f64) -> f32 {
         let Some(curve) = curve else { return 1.0 };
-        // Between its points a curve is straight, and so no farther out than at them.
+        // Between its points a curve is straight, and so no stronger than at them.
         let points = curve.points().iter().filter(|(time, _)| *time < seconds).map(|&(_, e)| e);
         points.chain([curve.at(seconds)]).map(|e| self.scale(full, Some(e))).fold(1.0, f32::max)
     }
@@ -75,9 +75,9 @@ mod tests {
         let pressure: Pressure = serde_json::from_str(r#"{"neutral": 0.25, "full_at": 0.6}"#).unwrap();
         let at = |valence, arousal| pressure.scale(3.0, Some(Emotion { valence, arousal }));
         assert_eq!((at(0.0, 0.0), at(0.9, 0.0), at(0.0, -0.6)), (1.5, 3.0, 3.0));
-        assert!((at(-0.2, 0.1) - 2.0).abs() < 1e-6 && (at(0.1, 0.4) - 2.5).abs() < 1e-6);
+        assert!((at(-0.2, 0.0) - 2.0).abs() < 1e-6 && (at(0.24, 0.32) - 2.5).abs() < 1e-6);
         assert_eq!(pressure.scale(3.0, None), 1.0);
-        let curve = EmotionCurve::parse("0:0,0 10:0.4,0.1").unwrap();
+        let curve = EmotionCurve::parse("0:0,0 10:0.24,0.32").unwrap();
         assert!((pressure.scale_of_curve(3.0, Some(&curve), 30.0) - 2.5).abs() < 1e-6);
         assert_eq!(pressure.scale_of_curve(3.0, None, 30.0), 1.0);
         assert!((pressure.scale_of_curve(3.0, Some(&curve), 5.0) - 2.0).abs() < 1e-6, "what is beyond the end presses");

@@ -168,7 +168,10 @@ struct Defaults {
     /// On a strong feeling.
     prior_guidance: f32,
     prior_temperature: [f32; HEADS.len()],
+    /// Where the model chooses the mode.
     feeling: Feeling,
+    /// Where the key is given.
+    feeling_in_key: Feeling,
     /// How both guidances grow with the feeling.
     pressure: Pressure,
     /// How a mode that nobody asked for is told.
@@ -176,6 +179,11 @@ struct Defaults {
 }
 
 impl Defaults {
+    /// The map from an asked feeling to the one that is told, by whether the key is given.
+    fn feeling_where(&self, key: Option<Key>) -> Feeling {
+        if key.is_some() { self.feeling_in_key } else { self.feeling }
+    }
+
     /// The scales of guidance of a request that names none: on words and feeling, and on key and density.
     fn guidance_for(&self, request: &Request) -> (f32, f32) {
         let by_feeling = |full| self.pressure.scale_of_curve(full, request.emotion.as_ref(), request.duration_seconds);
@@ -289,7 +297,7 @@ impl Composer {
             codes.chunks_exact(STREAMS).map(|row| std::array::from_fn(|stream| row[stream] as u16)).collect();
         let encoded = EncodedScore { frame: plan.frame.clone(), rows };
         let (mut written, mut score) = notes::of_rows(&encoded, &plan, &attributes.instruments, opening, request.seed);
-        notes::state_heard_modes(&mut written, &plan, attributes.key.tonic);
+        notes::state_heard_modes(&mut written, &plan, self.defaults.mode, attributes.key.tonic);
         let steered = guide.into_steered();
         if let Some(free) = steered.as_ref().and_then(Steered::key_free) {
             let tonic = free.mode_only.then_some(attributes.key.tonic);
@@ -312,8 +320,7 @@ impl Composer {
 
     /// What is asked, with the feeling as the model is told it and what else the opening settles.
     fn request(&self, asked: &Request) -> Request {
-        let mut request =
-            Request { emotion: asked.emotion.as_ref().map(|e| self.defaults.feeling.told(e)), ..asked.clone() };
+        let mut request = asked.clone();
         if let Some(opening) = &asked.opening {
             request.meter = Some(opening.meter);
             request.key = asked.key.or(opening.key);
@@ -324,6 +331,7 @@ impl Composer {
                 request.density = asked.density.or(Some(opening.density));
             }
         }
+        request.emotion = asked.emotion.as_ref().map(|asked| self.defaults.feeling_where(request.key).told(asked));
         request
     }
 
@@ -380,7 +388,8 @@ mod tests {
         let settings = r#"{
             "guidance": 3.0, "guidance_shares": [1, 1, 1, 1, 1, 1], "attribute_guidance": 2.5,
             "temperature": [1, 1, 1, 1, 1, 1], "top_k": 0, "top_p": [1, 1, 1, 1, 1, 1], "prior_guidance": 2.0,
-            "prior_temperature": [1, 1, 1, 1, 1], "feeling": [[1, 0], [0, 1]],
+            "prior_temperature": [1, 1, 1, 1, 1], "feeling": [[1, -0.5], [0, 1]],
+            "feeling_in_key": [[1, 0], [0, 1]],
             "pressure": {"neutral": 0.25, "full_at": 0.8}, "mode": {"clarity": 1.0, "open": 0.5}
         }"#;
         let defaults: Defaults = serde_json::from_str(settings).unwrap();
@@ -402,6 +411,8 @@ mod tests {
         };
         let felt = |text: &str| Request { emotion: Some(EmotionCurve::parse(text).unwrap()), ..plain.clone() };
         let key = Some(Key::from_index(3));
+        let told = |key| defaults.feeling_where(key).told(felt("0.4,0.4").emotion.as_ref().unwrap()).at(0.0).valence;
+        assert!((told(None) - 0.2).abs() < 1e-6 && (told(key) - 0.4).abs() < 1e-6);
         assert_eq!(defaults.guidance_for(&plain), (1.0, 1.0));
         assert_eq!(defaults.guidance_for(&felt("0,0")), (1.5, 1.375));
         assert_eq!(defaults.guidance_for(&felt("0:0,0 20:-0.9,0")), (3.0, 2.5));

@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// How a learned share of minor music becomes the share that is told.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Leaning {
-    /// Factor on the log-odds of minor at distance 1 from a neutral feeling; it grows evenly with the distance.
+    /// Factor on the log-odds of minor for a feeling of strength 1; it grows evenly with the strength.
     clarity: f32,
     /// The share of minor at which the model plays both modes alike. It learned from more major than minor music.
     open: f32,
@@ -19,9 +19,13 @@ pub struct Leaning {
 impl Leaning {
     /// What is told where the prior has learned `share` of the music of `feeling` to be minor.
     pub fn minor_share(self, share: f32, feeling: Emotion) -> f32 {
-        let distance = feeling.valence.hypot(feeling.arousal);
-        let odds = log_odds(self.open) + self.clarity * distance * log_odds(share);
+        let odds = log_odds(self.open) + self.clarity * feeling.strength() * log_odds(share);
         1.0 / (1.0 + (-odds).exp())
+    }
+
+    /// Whether the model plays minor rather than major where it is told `share`.
+    pub fn is_minor(self, share: f32) -> bool {
+        share > self.open
     }
 }
 
@@ -45,5 +49,6 @@ mod tests {
         assert!(told(1.0, -1.0) <= 1.0 && told(0.0, 1.0) >= 0.0);
         let leaning = Leaning { open: 0.6, ..leaning };
         assert!((leaning.minor_share(0.9, Emotion::NEUTRAL) - 0.6).abs() < 1e-6);
+        assert!(leaning.is_minor(0.61) && !leaning.is_minor(0.59), "what is told half and half is played major");
     }
 }

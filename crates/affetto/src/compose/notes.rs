@@ -6,6 +6,7 @@ use affetto_score::attributes::{WHOLE, key_of};
 use affetto_score::codec::{self, EncodedScore};
 use affetto_score::{Instrument, Key, KeyChange, Note, Score};
 
+use super::mode::Leaning;
 use super::opening::Opening;
 use super::plan::{Plan, PlannedBar};
 use super::{clean, expression, rules};
@@ -69,10 +70,10 @@ pub fn state_heard_key(score: &mut Score, plan: &Plan, (from, to): (f64, f64), t
     score.keys.dedup_by(|later, earlier| later.key == earlier.key);
 }
 
-/// States on `tonic` the mode that is heard where it followed the feeling, anew wherever the plan begins to lean to the
-/// other one.
-pub fn state_heard_modes(score: &mut Score, plan: &Plan, tonic: u8) {
-    let leans = |bar: &PlannedBar| bar.minor_share.map(|share| share > 0.5);
+/// States on `tonic` the mode that is heard where it followed the feeling, anew wherever the plan, by its model's
+/// `leaning`, turns to the other one.
+pub fn state_heard_modes(score: &mut Score, plan: &Plan, leaning: Leaning, tonic: u8) {
+    let leans = |bar: &PlannedBar| bar.minor_share.map(|share| leaning.is_minor(share));
     for run in plan.bars[plan.given_bars..].chunk_by(|a, b| leans(a) == leans(b)) {
         if let ([first, ..], [.., last], Some(_)) = (run, run, leans(&run[0])) {
             state_heard_key(score, plan, (first.start_seconds, last.start_seconds), Some(tonic));
@@ -146,15 +147,16 @@ mod tests {
         let mut plan = plan(20.0, MeterClass::FourFour, Some(C), None, &Steady, None);
         let minor = Key { mode: Mode::Minor, ..C };
         let turning = tune([60, 63, 67, 60, 60, 64, 67, 60]);
+        let leaning: Leaning = serde_json::from_str(r#"{"clarity": 1.0, "open": 0.6}"#).unwrap();
         let stated = |plan: &Plan| {
             let mut score = turning.clone();
-            state_heard_modes(&mut score, plan, C.tonic);
+            state_heard_modes(&mut score, plan, leaning, C.tonic);
             score.keys
         };
         assert_eq!(stated(&plan), turning.keys, "an asked key stays as it is");
         plan.bars.iter_mut().for_each(|bar| bar.minor_share = Some(if bar.start_seconds < 3.9 { 0.9 } else { 0.1 }));
         assert_eq!(stated(&plan), [(0, minor), (3840, C)].map(|(tick, key)| KeyChange { tick, key }));
-        plan.bars.iter_mut().for_each(|bar| bar.minor_share = Some(0.4));
+        plan.bars.iter_mut().for_each(|bar| bar.minor_share = Some(if bar.start_seconds < 3.9 { 0.4 } else { 0.55 }));
         assert_eq!(stated(&plan).len(), 1, "one leaning, one key");
     }
 
