@@ -60,7 +60,8 @@ pub enum TrainCommand {
     Score {
         #[command(flatten)]
         run: RunArgs,
-        /// Begin with the run or model in this folder (assets/score is the one that ships) instead of random weights
+        /// Begin a new run with the run or model in this folder (assets/score is the one that ships) instead of random
+        /// weights; a run that has begun goes on from its own checkpoint
         #[arg(long, value_name = "DIR")]
         init: Option<PathBuf>,
     },

@@ -22,7 +22,6 @@ const WORDS: &str = "\
     meter tempo bpm";
 
 /// Names of kinds of music in which a word sounds like a feeling and is none: a folk dance may be as sad as a love song.
-/// The language model and the prior have learned what such music is like.
 const KINDS: [&str; 12] = [
     "folk dance",
     "irish dance",
@@ -38,7 +37,8 @@ const KINDS: [&str; 12] = [
     "action game",
 ];
 
-/// `text` in lower case, where each name of a kind of music that sounds like a feeling is plain "music".
+/// `text` in lower case, words apart by single spaces, hyphens too, where each name of a kind of music that sounds like a
+/// feeling is plain "music".
 ///
 /// ```
 /// use affetto_control::music_words::plain_kinds;
@@ -46,7 +46,7 @@ const KINDS: [&str; 12] = [
 /// assert_eq!(plain_kinds("dance music, in love"), "dance music, in love");
 /// ```
 pub fn plain_kinds(text: &str) -> String {
-    let mut text = text.to_lowercase();
+    let mut text = text.to_lowercase().replace('-', " ").split_whitespace().collect::<Vec<_>>().join(" ");
     for kind in KINDS {
         let mut from = 0;
         while let Some(start) = text[from..].find(kind).map(|i| from + i) {
@@ -94,9 +94,7 @@ mod tests {
         {
             assert!(nothing_else(plain), "{plain}");
         }
-        for scene in
-            ["water over stones", "action game", "", " , ", "lullaby for a child", "rain on a tin roof", "ins and outs"]
-        {
+        for scene in ["water over stones", "", " , ", "lullaby for a child", "rain on a tin roof", "ins and outs"] {
             assert!(!nothing_else(scene), "{scene}");
         }
     }
@@ -110,6 +108,8 @@ mod tests {
             ("action gamers, glove song", "action gamers, glove song"),
             ("love song love song", "music music"),
             ("a song of love", "a song of love"),
+            ("A folk-dance,  a love\nsong", "a music, a music"),
+            ("ein LOVE SONG für İstanbul", "ein music für i\u{307}stanbul"),
         ] {
             assert_eq!(plain_kinds(text), plain);
         }

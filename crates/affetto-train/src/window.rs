@@ -25,7 +25,7 @@ pub struct Window {
     pub instruments: Vec<Instrument>,
     /// A caption from templates.
     pub caption: String,
-    /// How many windows of its feeling music has for each that is drawn, to a factor: rare feelings are drawn more often
-    /// than they occur.
+    /// How many windows of its feeling were looked at for each that was taken: rare feelings are drawn more often than they
+    /// occur. 1 for the rarest, about 2.5 on average.
     pub commonness: f32,
 }

@@ -8,7 +8,9 @@ use affetto_control::{Emotion, MeterClass, SegmentConditions};
 use affetto_score::Instrument;
 use affetto_score::codec::VOCABULARY;
 use affetto_train::config::{ConditionDropout, DataConfig, LoopConfig, ModelConfig, TrainConfig};
-use affetto_train::learn::{TrainRun, WindowSource, curve, export, train};
+use affetto_train::learn::network::Network;
+use affetto_train::learn::objective::ScoreObjective;
+use affetto_train::learn::{Objective, TrainRun, WindowSource, curve, export, train};
 use affetto_train::window::Window;
 
 const STEPS: usize = 30;
@@ -125,6 +127,23 @@ fn a_killed_run_goes_on_as_if_nothing_had_been() {
     let kept = kept.filter(|e| e.file_name().to_string_lossy().starts_with("checkpoint-")).count();
     assert_eq!(kept, 2);
     assert!(whole.join("loss.svg").is_file());
+}
+
+#[test]
+fn a_new_run_begins_with_the_weights_it_is_given() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().expect("a folder");
+    let trained = run(folder.path(), usize::MAX, None);
+    let config = config();
+    let scales = Scales { until: 0 };
+    let begun = |init| {
+        let (model, train, text) = (&config.model, &config.train, &|_: &str| Vec::new());
+        let objective = ScoreObjective { model, config: train, training: &scales, validation: &scales, text, init };
+        let random = Network::new(model, &burn::tensor::Device::default());
+        export::tensors(&objective.begin(random).expect("it begins"), model)
+    };
+    let same = |network: &[export::NamedTensor]| trained.iter().zip(network).all(|(a, b)| a.values == b.values);
+    assert!(same(&begun(Some(folder.path()))) && !same(&begun(None)));
 }
 
 #[test]

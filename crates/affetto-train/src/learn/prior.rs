@@ -155,7 +155,8 @@ impl PriorBatch {
         order.shuffle(rng);
         let told = if all_instruments { order.len() } else { rng.random_range(0..=order.len()) };
         let feeling_is_told = rng.random::<f32>() >= WITHHELD_EMOTION;
-        // Where no feeling is told, windows weigh as music has them: who asks for no feeling gets no rare one.
+        // Where no feeling is told, windows weigh as music has them: who asks for no feeling gets no rare one. As common
+        // windows weigh more than 1, a quarter of the examples counts for nearly half of the loss.
         let weight = if feeling_is_told { 1.0 } else { example.commonness };
         let context = PriorContext {
             sentence: (rng.random::<f32>() >= WITHHELD_WORDS).then_some(sentence),
@@ -213,4 +214,31 @@ fn tensors(network: &PriorNetwork) -> Vec<NamedTensor> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_weigh_as_they_occur_where_no_feeling_is_told() {
+        let example = Example {
+            sentence: 0,
+            emotion: Emotion { valence: 0.1, arousal: 0.2 },
+            meter: MeterClass::FourFour,
+            key: None,
+            instruments: vec![Instrument::PIANO],
+            tempo_bpm: 90.0,
+            density: None,
+            commonness: 5.0,
+        };
+        let mut rng = Pcg64Mcg::seed_from_u64(1);
+        let mut batch = PriorBatch { size: 800, inputs: Vec::new(), targets: Default::default() };
+        (0..800).for_each(|_| batch.push(&example, &[0.0; 384], &mut rng));
+        let weights: Vec<f32> = batch.targets[3].chunks(TEMPO_BINS).map(|target| target.iter().sum()).collect();
+        let count = |weight: f32| weights.iter().filter(|&&w| w == weight).count() as f32;
+        assert_eq!(count(0.0) + count(1.0) + count(5.0), 800.0, "told, or asked with either weight");
+        let withheld = count(5.0) / (count(1.0) + count(5.0));
+        assert!((withheld - WITHHELD_EMOTION).abs() < 0.06, "{withheld}");
+    }
 }

@@ -8,6 +8,7 @@ use affetto_engine::Checkpoint;
 use affetto_judge::notes::NotesJudge;
 use affetto_models::minilm::MiniLm;
 
+use super::checkpoint;
 use super::export::{self, Storage};
 use super::init;
 use super::trainer::{TrainRun, train};
@@ -125,7 +126,7 @@ pub fn windows_of(run: &ScoreRun, config: &TrainConfig, split: Split, seed: u64)
 }
 
 /// Trains the score model and writes `model.safetensors` (float32) into the run's folder. A new run begins with the run or
-/// model in the folder `init`, and with its prior, where one is named.
+/// model in the folder `init`, and with its prior, where one is named; one that has a checkpoint goes on from that.
 ///
 /// # Errors
 /// Whatever keeps it from reading its data or writing its results.
@@ -134,7 +135,8 @@ pub fn train_score(run: &ScoreRun, init: Option<&Path>) -> Result<(), TrainError
     let training = windows(run, &config, Split::Train)?;
     let validation = windows(run, &config, Split::Valid)?;
     let captions = Captions::open(&run.assets)?;
-    if let Some(init) = init {
+    let newest = checkpoint::newest_state(&run.run_dir)?;
+    if let Some(init) = init.filter(|_| newest.is_none()) {
         std::fs::create_dir_all(&run.run_dir)
             .map_err(|source| TrainError::Write { path: run.run_dir.clone(), source })?;
         init::keep_prior(init, &run.run_dir)?;

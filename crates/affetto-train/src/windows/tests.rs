@@ -60,6 +60,18 @@ fn windows_are_whole_and_depend_on_their_numbers_alone() {
 }
 
 #[test]
+fn a_window_knows_how_common_its_feeling_is() {
+    let windows = source(Split::Train, 96);
+    for i in 0..30 {
+        let drawn = windows.draw(2, i);
+        let (v, a) = cell(drawn.feeling);
+        assert_eq!(drawn.window.commonness, windows.acceptance[v][a].recip());
+        assert!(drawn.window.commonness >= 1.0);
+    }
+    assert!(windows.acceptance.iter().flatten().any(|&chance| chance < 1.0), "nothing is common here");
+}
+
+#[test]
 fn splits_share_no_song_and_an_empty_part_is_an_error() {
     let of = |split| source(split, 96).pieces().map(|p| p.song.clone()).collect::<HashSet<_>>();
     let train = of(Split::Train);

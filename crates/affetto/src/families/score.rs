@@ -74,7 +74,7 @@ impl ScoreStudio {
         if music_words::nothing_else(&plain) {
             return Feeling::none();
         }
-        let sentence = self.composer.sentence(&prompt.text);
+        let sentence = self.composer.sentence(&plain);
         let curve = Some(self.words_head.read(&sentence).into());
         Feeling { curve, from: EmotionFrom::Words, words: Vec::new() }
     }
