@@ -144,6 +144,22 @@ fn feeling_moves_the_notes_when_all_else_is_fixed() {
 }
 
 #[test]
+fn kinds_of_music_and_instruments_are_no_feeling_and_scenes_are() {
+    let desk = Desk::new();
+    let felt = |words: &str| {
+        let args = ["generate", words, "--duration", "2", "--seed", "1", "--json", "-o", "take.mid", "--force"];
+        let done = desk.command(&args).env_remove("AFFETTO_ASSETS").output().unwrap();
+        assert!(done.status.success(), "{words}: {}", String::from_utf8_lossy(&done.stderr));
+        let report: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+        report["emotion_asked"].clone()
+    };
+    for plain in ["a modern love song for piano", "chorale, church organ", "instrumental music"] {
+        assert!(felt(plain).is_null(), "{plain}: {}", felt(plain));
+    }
+    assert!(!felt("a love lost at sea, piano").is_null());
+}
+
+#[test]
 fn sampling_flags_change_the_music() {
     let desk = Desk::new();
     let make = |flags: &[&str]| takes(&desk, &[&["music", "--duration", "5"], flags].concat());

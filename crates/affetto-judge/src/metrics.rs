@@ -28,7 +28,8 @@ pub struct Metrics {
     pub groove_consistency: f64,
     /// Notes per second, from the first onset to the last end.
     pub density: f64,
-    /// Mean number of pitched notes that sound together, where any sounds.
+    /// Mean number of pitches that sound together, where any sounds: a unison of two voices is one pitch, as on MusPy's
+    /// merged piano roll. Drums have none.
     pub polyphony: f64,
     /// Share of bars in which nothing sounds.
     pub empty_bars: f64,
@@ -104,23 +105,28 @@ fn density(score: &Score) -> f64 {
 }
 
 fn polyphony(score: &Score) -> f64 {
-    let mut changes: Vec<(u32, i64)> = score
+    let mut changes: Vec<(u32, i32, u8)> = score
         .notes
         .iter()
         .filter(|n| !n.instrument.is_drums())
-        .flat_map(|n| [(n.onset, 1), (n.onset.saturating_add(n.duration), -1)])
+        .flat_map(|n| [(n.onset, 1, n.pitch), (n.onset.saturating_add(n.duration), -1, n.pitch)])
         .collect();
     changes.sort_unstable();
-    let (mut sounding, mut last, mut note_ticks, mut any_ticks) = (0i64, 0u32, 0.0, 0.0);
-    for (tick, change) in changes {
+    // Notes that sound on each key, and keys on which any does.
+    let mut notes_on = [0i32; 256];
+    let (mut sounding, mut last, mut pitch_ticks, mut any_ticks) = (0i32, 0u32, 0.0, 0.0);
+    for (tick, change, pitch) in changes {
         if sounding > 0 {
-            note_ticks += sounding as f64 * f64::from(tick - last);
+            pitch_ticks += f64::from(sounding) * f64::from(tick - last);
             any_ticks += f64::from(tick - last);
         }
-        sounding += change;
+        let on = &mut notes_on[usize::from(pitch)];
+        let before = i32::from(*on > 0);
+        *on += change;
+        sounding += i32::from(*on > 0) - before;
         last = tick;
     }
-    if any_ticks > 0.0 { note_ticks / any_ticks } else { 0.0 }
+    if any_ticks > 0.0 { pitch_ticks / any_ticks } else { 0.0 }
 }
 
 /// What happens in each bar.
@@ -266,6 +272,13 @@ mod tests {
         let m = measure(&score(&[(0, 480, 60), (0, 480, 64), (480, 480, 67), (960, 960, 60)]));
         assert!((m.density - 4.0 / 2.0).abs() < 1e-12);
         assert!((m.polyphony - (480.0 * 4.0 + 480.0) / 1920.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn voices_in_unison_are_one_pitch() {
+        // Two voices on C, one of which leaves for E half-way; a third strikes the C that still sounds.
+        let m = measure(&score(&[(0, 960, 60), (0, 480, 60), (480, 480, 64), (720, 240, 60)]));
+        assert!((m.polyphony - (480.0 + 480.0 * 2.0) / 960.0).abs() < 1e-12, "{}", m.polyphony);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The two axes of the plane: a feeling along one of them, and what of a feeling lies on it.
+//! The two axes of the plane: a feeling along one of them, and what of a feeling, asked or heard, lies on it.
 
 use affetto::Emotion;
 use affetto_judge::EmotionReading;
@@ -31,10 +31,7 @@ impl Axis {
 
     /// What of an asked feeling lies on this axis.
     pub fn asked(self, emotion: Emotion) -> f64 {
-        f64::from(match self {
-            Axis::Valence => emotion.valence,
-            Axis::Arousal => emotion.arousal,
-        })
+        self.heard(&as_reading(emotion))
     }
 
     /// What of a heard one does.
@@ -44,4 +41,10 @@ impl Axis {
             Axis::Arousal => reading.arousal,
         }
     }
+}
+
+/// An asked feeling as judges say theirs: rounded to what was typed, where `f32` has more digits.
+pub fn as_reading(asked: Emotion) -> EmotionReading {
+    let typed = |x: f32| (f64::from(x) * 1e6).round() / 1e6;
+    EmotionReading { valence: typed(asked.valence), arousal: typed(asked.arousal) }
 }

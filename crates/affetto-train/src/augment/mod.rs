@@ -218,18 +218,19 @@ fn articulate(piece: &Piece, notes: &mut [(Note, Role)], mood: Mood, plain: bool
     let center = 0.92 - 0.2 * mood.energy + 0.17 * dice.normal();
     let melody = center.clamp(0.35, 1.0);
     let under = if dice.chance(0.6) { melody } else { dice.between(0.5, 1.0) };
-    let spared = if plain || (piece.tempo_known && dice.chance(0.75)) { 1.0 } else { 0.0 };
+    let is_spared = plain || (piece.tempo_known && dice.chance(0.75));
+    let (melody, under) = if is_spared { (1.0, 1.0) } else { (melody, under) };
     for (note, role) in notes.iter_mut() {
         let factor = match role {
             Role::Drums => continue,
-            Role::Melody | Role::Inner => melody.max(spared),
-            _ => under.max(spared),
+            Role::Melody | Role::Inner => melody,
+            _ => under,
         };
         let played = (note.duration as f32 * factor).round() as u32;
         // On the codec's grid of 20 ticks; never below a thirty-second's half.
         note.duration = (played / 20 * 20).max(note.duration.min(40));
     }
-    melody.max(spared)
+    melody
 }
 
 /// Ends each note where the same key is struck again.

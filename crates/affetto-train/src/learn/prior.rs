@@ -54,6 +54,7 @@ impl PriorNetwork {
 }
 
 /// One observation: what holds in one segment of one window.
+#[cfg_attr(test, derive(Clone))]
 struct Example {
     sentence: usize,
     emotion: Emotion,
@@ -233,8 +234,7 @@ mod tests {
             commonness: 5.0,
         };
         let mut rng = Pcg64Mcg::seed_from_u64(1);
-        let mut batch = PriorBatch { size: 800, inputs: Vec::new(), targets: Default::default() };
-        (0..800).for_each(|_| batch.push(&example, &[0.0; 384], &mut rng));
+        let batch = PriorBatch::new(&vec![example; 800], &[vec![0.0; 384]], &mut rng);
         let weights: Vec<f32> = batch.targets[3].chunks(TEMPO_BINS).map(|target| target.iter().sum()).collect();
         let count = |weight: f32| weights.iter().filter(|&&w| w == weight).count() as f32;
         assert_eq!(count(0.0) + count(1.0) + count(5.0), 800.0, "told, or asked with either weight");

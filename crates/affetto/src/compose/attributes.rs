@@ -127,8 +127,11 @@ impl Movement for Attributes<'_> {
         }
         let (context, _) = self.at(emotion);
         let feeling = context.emotion?;
-        let learned = self.prior.minor_share(&PriorContext { key: None, ..context });
-        Some(self.settings.leaning.minor_share(learned, feeling))
+        let learned = |valence: f32| {
+            let emotion = Some(Emotion { valence, ..feeling });
+            self.prior.minor_share(&PriorContext { key: None, emotion, ..context.clone() })
+        };
+        Some(self.settings.leaning.minor_share(learned(feeling.valence), learned(0.0), self.draws.mode))
     }
 
     fn tempo_is_fixed(&self) -> bool {
@@ -156,15 +159,33 @@ fn draw(seed: u64) -> PriorDraws {
     let mut rng = Pcg64Mcg::seed_from_u64(seed ^ STREAM);
     let mut uniform = || rng.random::<f32>();
     let mut instruments = [0.0; MAX_INSTRUMENTS];
-    let (meter, mode, tempo, density) = (uniform(), uniform(), uniform(), uniform());
+    // One draw was the mode's; it stays unread, so that a seed's other draws are what they were.
+    let (meter, _, tempo, density) = (uniform(), uniform(), uniform(), uniform());
     instruments.fill_with(&mut uniform);
-    // The tonic last: it was added later, and a seed's other draws stay what they were.
-    PriorDraws { meter, mode, tonic: uniform(), instruments, tempo, density }
+    PriorDraws { meter, mode: evenly_spread(seed), tonic: uniform(), instruments, tempo, density }
+}
+
+/// A draw in [0, 1) that spreads any few seeds in a row evenly, so that some takes of one request show both modes as
+/// often as many would: multiples of the golden ratio, modulo 1, from a half on.
+fn evenly_spread(seed: u64) -> f32 {
+    const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
+    let turned = seed.wrapping_mul(GOLDEN_RATIO).wrapping_add(1 << 63);
+    (turned >> 40) as f32 / (1u32 << 24) as f32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seeds_in_a_row_spread_evenly() {
+        for first in [0, 7, 30_000, u64::MAX - 3] {
+            let mut draws: Vec<f32> = (0..8).map(|i| evenly_spread(first.wrapping_add(i))).collect();
+            draws.sort_unstable_by(f32::total_cmp);
+            assert!(draws[0] < 0.25 && draws[7] > 0.75 && draws[7] < 1.0, "{draws:?}");
+            assert!(draws.windows(2).all(|pair| (0.05..0.25).contains(&(pair[1] - pair[0]))), "{draws:?}");
+        }
+    }
 
     #[test]
     fn an_asked_tempo_has_the_digits_that_were_asked() {

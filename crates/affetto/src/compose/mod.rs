@@ -390,7 +390,7 @@ mod tests {
             "temperature": [1, 1, 1, 1, 1, 1], "top_k": 0, "top_p": [1, 1, 1, 1, 1, 1], "prior_guidance": 2.0,
             "prior_temperature": [1, 1, 1, 1, 1], "feeling": [[1, -0.5], [0, 1]],
             "feeling_in_key": [[1, 0], [0, 1]],
-            "pressure": {"neutral": 0.25, "full_at": 0.8}, "mode": {"clarity": 1.0, "open": 0.5}
+            "pressure": {"neutral": 0.25, "full_at": 0.8}, "mode": {"clarity": 1.0, "open": 0.5, "spread": 0.0}
         }"#;
         let defaults: Defaults = serde_json::from_str(settings).unwrap();
         let plain = Request {

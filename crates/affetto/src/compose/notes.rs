@@ -147,7 +147,7 @@ mod tests {
         let mut plan = plan(20.0, MeterClass::FourFour, Some(C), None, &Steady, None);
         let minor = Key { mode: Mode::Minor, ..C };
         let turning = tune([60, 63, 67, 60, 60, 64, 67, 60]);
-        let leaning: Leaning = serde_json::from_str(r#"{"clarity": 1.0, "open": 0.6}"#).unwrap();
+        let leaning: Leaning = serde_json::from_str(r#"{"clarity": 1.0, "open": 0.6, "spread": 1.0}"#).unwrap();
         let stated = |plan: &Plan| {
             let mut score = turning.clone();
             state_heard_modes(&mut score, plan, leaning, C.tonic);

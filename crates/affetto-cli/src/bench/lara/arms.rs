@@ -10,6 +10,7 @@ use affetto_judge::metrics::{METRICS, measure};
 use serde::Serialize;
 
 use crate::args::EmotionArgs;
+use crate::bench::axis::as_reading;
 use crate::bench::judges::{Judges, Piece};
 use crate::bench::no_notes;
 use crate::failure::Failure;
@@ -199,7 +200,7 @@ impl Requests {
         let at = |i: u16| (at(i) * 1000.0).round() / 1000.0;
         let targets = (0..count).flat_map(|v| (0..count).map(move |a| Emotion { valence: at(v), arousal: at(a) }));
         let with_word = |e: Emotion| {
-            let word = labels.nearest(reading(e)).to_owned();
+            let word = labels.nearest(as_reading(e)).to_owned();
             (e, word)
         };
         let seeds = u64::from(args.seeds.unwrap_or(4));
@@ -244,7 +245,7 @@ impl Requests {
                     model,
                     seed,
                     prompt: words,
-                    asked: reading(*target),
+                    asked: as_reading(*target),
                     heard: hearing.readings,
                     metrics: measure(take.written().unwrap_or(score)).values(),
                     embeddings: hearing.embeddings,
@@ -253,10 +254,4 @@ impl Requests {
         }
         Ok(made)
     }
-}
-
-/// A feeling as judges say it; rounded to what was typed, where `f32` has more digits.
-pub fn reading(e: Emotion) -> EmotionReading {
-    let typed = |x: f32| (f64::from(x) * 1e6).round() / 1e6;
-    EmotionReading { valence: typed(e.valence), arousal: typed(e.arousal) }
 }

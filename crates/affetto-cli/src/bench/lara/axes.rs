@@ -5,7 +5,7 @@ use affetto_judge::agreement::{Along, along};
 use affetto_judge::plot::{Scatter, ScatterPanel};
 use serde::Serialize;
 
-use super::arms::{WORDS, reading};
+use super::arms::WORDS;
 use crate::args::EmotionArgs;
 use crate::bench::axis::Axis;
 use crate::bench::judges::{Judges, Piece};
@@ -99,7 +99,7 @@ fn measure(
             }
         }
     }
-    let asked: Vec<f64> = STEPS.iter().map(|&x| axis.heard(&reading(axis.feeling(x, 0.0)))).collect();
+    let asked: Vec<f64> = STEPS.iter().map(|&x| axis.asked(axis.feeling(x, 0.0))).collect();
     let lines = judges.list().iter().zip(heard).map(|(judge, readings)| {
         let along = along(&asked, &readings);
         let reached = along.spearman.value >= goal;

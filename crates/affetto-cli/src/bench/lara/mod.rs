@@ -19,6 +19,7 @@ use self::arms::{Arm, Part, Requests, WORDS};
 use self::real::{Known, Set};
 use self::report::{JudgeInfo, Report};
 use crate::args::EmotionArgs;
+use crate::bench::axis::as_reading;
 use crate::bench::judges::Judges;
 use crate::failure::Failure;
 use crate::output;
@@ -70,7 +71,7 @@ pub fn run(args: &EmotionArgs) -> Result<(), Failure> {
     let mut json = report.json();
     json["about"] = serde_json::json!({
         "judges_fitted_on": args.judges.name(), "notes": notes, "frechet_reference": from, "words": requests.targets.iter()
-            .map(|(e, word)| serde_json::json!({ "asked": arms::reading(*e), "word": word })).collect::<Vec<_>>(),
+            .map(|(e, word)| serde_json::json!({ "asked": as_reading(*e), "word": word })).collect::<Vec<_>>(),
     });
     json["takes"] = serde_json::json!(takes);
     if let Some(out) = &args.lara.out {

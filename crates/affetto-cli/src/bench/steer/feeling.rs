@@ -13,6 +13,7 @@ use super::making::{Maker, NEUTRAL};
 use super::measures::{Listening, Measured};
 use super::{Done, number};
 use crate::args::BenchSteerArgs;
+use crate::bench::axis::as_reading;
 use crate::failure::Failure;
 use crate::output;
 
@@ -73,7 +74,7 @@ pub fn run(maker: &mut Maker<'_>, directions: &[Direction]) -> Result<Done, Fail
                     }
                 };
                 for (judge, heard) in by_judge.iter_mut().enumerate() {
-                    heard.push(Heard { asked: asked(*target), heard: reading(maker, &found, judge) });
+                    heard.push(Heard { asked: as_reading(*target), heard: reading(maker, &found, judge) });
                 }
                 measured.push(found);
             }
@@ -86,10 +87,6 @@ pub fn run(maker: &mut Maker<'_>, directions: &[Direction]) -> Result<Done, Fail
 
 fn hear(maker: &Maker<'_>, take: &Take) -> Result<Measured, Failure> {
     maker.measures.measure(take, Listening::Everything)
-}
-
-fn asked(target: Emotion) -> EmotionReading {
-    EmotionReading { valence: target.valence.into(), arousal: target.arousal.into() }
 }
 
 fn reading(maker: &Maker<'_>, found: &Measured, judge: usize) -> EmotionReading {
