@@ -121,7 +121,7 @@ pub fn log_bin_value(bin: usize, within: f32, range: (f32, f32), bins: usize) ->
 pub struct PriorDraws {
     /// For the meter.
     pub meter: f32,
-    /// For the key's mode.
+    /// For the key's mode, and for how minor a key is told where the mode follows the feeling: low for major.
     pub mode: f32,
     /// For its tonic.
     pub tonic: f32,

@@ -115,7 +115,7 @@ fn default_generation() -> serde_json::Value {
         "temperature": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95], "top_k": 0, "top_p": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95],
         "prior_guidance": 1.5, "prior_temperature": [0.9, 0.9, 0.9, 0.9, 0.9], "feeling": [[1.0, 0.0], [0.0, 1.0]],
         "feeling_in_key": [[1.0, 0.0], [0.0, 1.0]], "pressure": {"neutral": 0.1, "full_at": 0.7},
-        "mode": {"clarity": 1.3, "open": 0.5, "spread": 1.0},
+        "mode": {"clarity": 1.0, "open": 0.5, "spread": 0.5},
     })
 }
 

@@ -131,7 +131,7 @@ impl Movement for Attributes<'_> {
             let emotion = Some(Emotion { valence, ..feeling });
             self.prior.minor_share(&PriorContext { key: None, emotion, ..context.clone() })
         };
-        Some(self.settings.leaning.minor_share(learned(feeling.valence), learned(0.0), self.draws.mode))
+        Some(self.settings.leaning.minor_share(feeling.valence, self.draws.mode, learned))
     }
 
     fn tempo_is_fixed(&self) -> bool {
