@@ -109,7 +109,7 @@ pub fn write(assets: &Path) {
             "temperature": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], "top_k": 0, "top_p": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95],
             "prior_guidance": 1.5, "prior_temperature": [0.9, 0.9, 0.9, 0.9, 0.9],
             "feeling": [[1.0, 0.0], [0.0, 1.0]], "feeling_in_key": [[1.0, 0.0], [0.0, 1.0]],
-            "pressure": {"neutral": 0.1, "full_at": 0.7}, "mode": {"clarity": 1.0, "open": 0.5, "spread": 0.5},
+            "pressure": {"neutral": 0.1, "full_at": 0.7}, "mode": {"clarity": 1.0, "open": 0.8, "spread": 0.5},
         },
     });
     std::fs::write(assets.join("score/config.json"), config.to_string()).unwrap();
