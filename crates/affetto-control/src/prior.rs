@@ -187,8 +187,10 @@ impl AttributePrior {
         let range = start..start + HEADS[head];
         let mut logits = self.logits(context)[range.clone()].to_vec();
         if sampling.guidance != 1.0 && context.emotion.is_some() {
-            let null = self.logits(&PriorContext { emotion: None, ..context.clone() });
-            for (c, u) in logits.iter_mut().zip(&null[range]) {
+            // Away from the neutral feeling, not from none: without a feeling the prior means music as it was written, and
+            // what sets performances apart from that has nothing to do with what is felt.
+            let neutral = self.logits(&PriorContext { emotion: Some(Emotion::NEUTRAL), ..context.clone() });
+            for (c, u) in logits.iter_mut().zip(&neutral[range]) {
                 *c = u + sampling.guidance * (*c - u);
             }
         }

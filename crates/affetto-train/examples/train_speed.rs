@@ -35,7 +35,6 @@ fn window(rng: &mut Pcg64Mcg) -> Window {
         meter: MeterClass::FourFour,
         instruments: vec![Instrument(0), Instrument(40)],
         caption: String::new(),
-        commonness: 1.0,
     }
 }
 

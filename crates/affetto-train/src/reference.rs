@@ -13,12 +13,15 @@ use crate::augment::dice::Dice;
 use crate::augment::{self, accompany};
 use crate::corpora::{Corpus, Piece, Role, Split};
 use crate::fnv::fnv1a;
+use crate::windows::{Making, ScoreWindows};
 
 /// Length of a stretch in seconds where nothing is said: long enough for windows of eight bars at
 /// most tempos.
 pub const SECONDS: f64 = 30.0;
 /// A stretch is at least this part of the length asked for.
 const SHORTEST: f64 = 2.0 / 3.0;
+/// The step under which windows are drawn to be measured: none that training reaches.
+const WINDOW_STEP: u64 = 1 << 42;
 
 /// The families, in the order they are reported.
 pub const FAMILIES: [Corpus; 5] = [Corpus::Pop909, Corpus::OpenEwld, Corpus::Chorales, Corpus::Folk, Corpus::Freedoom];
@@ -41,6 +44,24 @@ pub fn reference(pieces: &[Piece], seconds: f64, training: &CopyIndex) -> Refere
     }
 }
 
+/// The first stretches of windows that are learned from, at most `count` for each family of `reference`, as long as its own
+/// are: music as it is, or performances. About what a model could reach that has learned its windows perfectly; windows of
+/// so many notes that they last less than such a stretch are left out.
+pub fn windows(source: &ScoreWindows, making: Making, reference: &Reference, count: usize) -> Vec<Vec<Score>> {
+    let mut found = vec![Vec::new(); reference.families.len()];
+    for index in 0.. {
+        if found.iter().all(|scores| scores.len() >= count) || index >= 100 * count as u64 {
+            break;
+        }
+        let drawn = source.made(making, WINDOW_STEP, index);
+        let family = reference.families.iter().position(|f| f.name == drawn.corpus.name());
+        if let Some(scores) = family.map(|f| &mut found[f]).filter(|scores| scores.len() < count) {
+            scores.extend(cut(&drawn.score, reference.seconds).into_iter().next());
+        }
+    }
+    found
+}
+
 /// An index of the pieces that are learned from, and of their top lines.
 pub fn training(pieces: &[Piece]) -> CopyIndex {
     let mut index = CopyIndex::new();
@@ -59,10 +80,13 @@ pub fn held_out(pieces: &[Piece], corpus: Corpus) -> impl Iterator<Item = &Piece
 /// A piece cut at bar lines into stretches that follow each other, each at most `seconds` long (but
 /// at least a bar) and at least two thirds of that. Silent ones are left out.
 pub fn stretches(piece: &Piece, seconds: f64) -> Vec<Score> {
-    let score = sounding(piece);
+    cut(&sounding(piece), seconds)
+}
+
+fn cut(score: &Score, seconds: f64) -> Vec<Score> {
     let last = score.notes.iter().map(|n| n.onset).max().unwrap_or(0);
     let mut bars = score.bar_starts(last);
-    let close = bars.last().map_or(0, |&b| b.saturating_add(meter_at(&score, b).bar_ticks().max(1)));
+    let close = bars.last().map_or(0, |&b| b.saturating_add(meter_at(score, b).bar_ticks().max(1)));
     bars.push(close);
     let times: Vec<f64> = bars.iter().map(|&b| score.seconds_at(b)).collect();
     let mut cut = Vec::new();
@@ -70,7 +94,7 @@ pub fn stretches(piece: &Piece, seconds: f64) -> Vec<Score> {
     while from + 1 < bars.len() {
         let to = (times.partition_point(|&t| t <= times[from] + seconds) - 1).max(from + 1);
         if times[to] - times[from] >= seconds * SHORTEST {
-            let stretch = stretch(&score, bars[from], bars[to]);
+            let stretch = stretch(score, bars[from], bars[to]);
             if !stretch.notes.is_empty() {
                 cut.push(stretch);
             }
@@ -119,6 +143,8 @@ fn meter_at(score: &Score, tick: u32) -> MeterChange {
 
 #[cfg(test)]
 mod tests {
+    use affetto_judge::notes::NotesJudge;
+
     use super::*;
     use crate::corpora::tiny;
 
@@ -151,6 +177,22 @@ mod tests {
         assert_eq!(sounding(sheet).notes.len(), sheet.score.notes.len() + tones);
         let full = pieces.iter().find(|p| !alone(p)).unwrap();
         assert_eq!(sounding(full).notes.len(), full.score.notes.len());
+    }
+
+    #[test]
+    fn windows_of_each_family_are_cut_as_long_as_its_stretches() {
+        let judge = NotesJudge::load(include_str!("../../../assets/research/label-regressor.json")).unwrap();
+        let weights = [(Corpus::Tiny, 1.0)];
+        let source = ScoreWindows::new(tiny::pieces(), judge, &weights, Split::Train, 5, 96).unwrap();
+        let cut = stretches(&tiny::pieces()[2], 8.0);
+        let family = |name: &str| Family::measure(name, 1, &cut, &training(&[]));
+        let families = vec![family(Corpus::Tiny.name()), family("polka")];
+        let reference = Reference { source: String::new(), seconds: 8.0, families };
+        let found = windows(&source, Making::Untouched, &reference, 6);
+        assert_eq!((found[0].len(), found[1].len()), (6, 0));
+        let long = |s: &Score| s.seconds_at(s.end());
+        let bar = |s: &Score| s.seconds_at(s.meters[0].bar_ticks());
+        assert!(found[0].iter().all(|s| !s.notes.is_empty() && long(s) <= 8.0_f64.max(bar(s)) + 1e-6));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use affetto_score::synth::{RenderOptions, SoundFont, render};
 
 use crate::corpora::{Corpus, Split, cache};
 use crate::error::TrainError;
-use crate::windows::{ScoreWindows, WINDOW_ROWS};
+use crate::windows::{Making, ScoreWindows, WINDOW_ROWS};
 
 /// The styles: the corpora. The last has too few songs for a class of its own; it counts among the rest.
 const STYLES: [Corpus; 5] = [Corpus::Pop909, Corpus::OpenEwld, Corpus::Chorales, Corpus::Folk, Corpus::Freedoom];
@@ -186,7 +186,7 @@ fn drawn(
             break;
         }
         let part = index % sources.len();
-        let drawn = sources[part].draw(0, index as u64);
+        let drawn = sources[part].made(Making::Performed, 0, index as u64);
         let seconds = drawn.score.seconds_at(drawn.score.end()).min(longest);
         if seconds < SHORTEST {
             continue;

@@ -4,8 +4,8 @@ use affetto_control::{MeterClass, SegmentConditions};
 use affetto_score::codec::Row;
 use affetto_score::{Instrument, Key};
 
-/// Rows of a window, its attributes and its caption. Conditions are complete here: dropping them
-/// is the trainer's business.
+/// Rows of a window, its attributes and its caption. Conditions are complete here, but for the feeling of music as it is: dropping
+/// them is the trainer's business.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window {
     /// Token rows, at most the model's window; the first row's bar advance counts from the window's
@@ -25,7 +25,4 @@ pub struct Window {
     pub instruments: Vec<Instrument>,
     /// A caption from templates.
     pub caption: String,
-    /// How many windows of its feeling were looked at for each that was taken: rare feelings are drawn more often than they
-    /// occur. 1 for the rarest, about 2.5 on average.
-    pub commonness: f32,
 }

@@ -56,7 +56,6 @@ impl HeardWindows for Scales {
             meter: MeterClass::FourFour,
             instruments: vec![Instrument(0)],
             caption: "a scale".into(),
-            commonness: 1.0,
         };
         let sign = if high == 1 { 1.0 } else { -1.0 };
         Example { window, seconds: (0..24).map(|i| i as f32 / 2.0).collect(), features: [sign, 0.5, -sign].repeat(2) }

@@ -58,7 +58,6 @@ fn window(seed: u64, told: bool) -> Window {
         meter: MeterClass::SixEight,
         instruments: vec![Instrument(0), Instrument(40), Instrument(128)],
         caption: "a slow waltz for two".into(),
-        commonness: 1.0,
     }
 }
 

@@ -43,7 +43,6 @@ impl WindowSource for Scales {
             meter: MeterClass::FourFour,
             instruments: vec![Instrument(0)],
             caption: "a scale".into(),
-            commonness: 1.0,
         }
     }
 

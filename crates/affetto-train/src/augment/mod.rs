@@ -1,4 +1,4 @@
-//! From a stretch of a piece to one of its many possible performances.
+//! From a stretch of a piece to one of its many possible performances, or to the music [`untouched`].
 //!
 //! Everything a feeling depends on is settled here, before any label is given: accompaniment,
 //! mode, key, register, orchestration, tempo, articulation, loudness. Two hidden draws, `energy` and
@@ -19,6 +19,7 @@ use affetto_score::{Instrument, Key, MeterChange, Note, Score, TempoChange};
 use crate::corpora::{Chord, Corpus, Piece, Role};
 use dice::Dice;
 use drums::DrumLibrary;
+use orchestrate::Chosen;
 
 /// A stretch of a piece, its first bar line (or pick-up) at tick 0, in one meter.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ pub struct Texture {
     pub ends: bool,
 }
 
-/// A performance of a [`Texture`].
+/// A performance of a [`Texture`], or the texture as it is.
 #[derive(Clone, Debug)]
 pub struct Arrangement {
     /// The score, one tempo, one meter, sorted.
@@ -54,11 +55,15 @@ pub struct Arrangement {
     pub ensemble: &'static [&'static str],
     /// Short name of the ensemble, for statistics.
     pub ensemble_id: &'static str,
-    /// Articulation factor drawn for the melody.
-    pub articulation: f32,
+    /// Articulation factor drawn for the melody; none where it is played as written.
+    pub articulation: Option<f32>,
     /// Style word of the piece.
     pub style: String,
 }
+
+/// Lowest and highest key that is used.
+const LOWEST: i32 = 24;
+const HIGHEST: i32 = 103;
 
 /// Hidden leanings of a performance, each in [-1, 1].
 #[derive(Clone, Copy, Debug)]
@@ -100,8 +105,50 @@ pub fn augment(piece: &Piece, mut texture: Texture, library: &DrumLibrary, dice:
     }
     let articulation = articulate(piece, &mut texture.notes, mood, plain, dice);
     velocity::shape(piece, &mut texture, mood, dice);
-    texture.notes.sort_by_key(|(n, _)| (n.onset, n.instrument, n.pitch, std::cmp::Reverse(n.velocity)));
-    texture.notes.dedup_by_key(|(n, _)| (n.onset, n.instrument, n.pitch));
+    let style = match (piece.corpus, plain) {
+        (Corpus::Chorales, false) => "hymn tune",
+        (Corpus::OpenEwld, true) => "lead sheet",
+        _ => &piece.style,
+    };
+    arrangement(texture, ensemble, Some(articulation), style)
+}
+
+/// `texture` as it is written, for players who play what is written: nothing is added, left out, shortened or recast. It
+/// is moved by semitones and into the players' range; loudness is drawn as for a performance, and a tempo where it brings
+/// none.
+pub fn untouched(piece: &Piece, mut texture: Texture, dice: &mut Dice) -> Arrangement {
+    let mood = Mood { energy: dice.between(-1.0, 1.0), brightness: 0.0 };
+    let alone = texture.notes.iter().all(|(_, role)| *role == Role::Melody);
+    let is_lead_sheet = alone && !texture.chords.is_empty();
+    if is_lead_sheet {
+        accompany::as_written(&mut texture);
+    }
+    texture.key = recast::confirmed(&texture);
+    let semitones = within(&texture.notes, dice.range(-6, 5));
+    shift(&mut texture, semitones, |_| 0);
+    if !piece.tempo_known {
+        texture.bpm = drawn_tempo(piece, texture.meter, mood.energy, dice);
+    }
+    let ensemble = match piece.corpus {
+        Corpus::Freedoom => Chosen::OWN,
+        _ => orchestrate::orchestrate(piece, &mut texture, mood, true, dice),
+    };
+    velocity::shape(piece, &mut texture, mood, dice);
+    arrangement(texture, ensemble, None, if is_lead_sheet { "lead sheet" } else { &piece.style })
+}
+
+/// What was made of a texture, in order, no key struck while it sounds.
+fn arrangement(mut texture: Texture, ensemble: Chosen, articulation: Option<f32>, style: &str) -> Arrangement {
+    texture.notes.sort_by_key(|(n, _)| (n.onset, n.instrument, n.pitch));
+    // Two voices on one key are one note, as long and as loud as either.
+    texture.notes.dedup_by(|(second, _), (first, _)| {
+        let is_same = (first.onset, first.instrument, first.pitch) == (second.onset, second.instrument, second.pitch);
+        if is_same {
+            first.duration = first.duration.max(second.duration);
+            first.velocity = first.velocity.max(second.velocity);
+        }
+        is_same
+    });
     stop_before_repeats(&mut texture.notes);
     let score = Score {
         notes: texture.notes.iter().map(|(n, _)| *n).collect(),
@@ -118,11 +165,7 @@ pub fn augment(piece: &Piece, mut texture: Texture, library: &DrumLibrary, dice:
         ensemble: ensemble.words,
         ensemble_id: ensemble.id,
         articulation,
-        style: match (piece.corpus, plain) {
-            (Corpus::Chorales, false) => "hymn tune".into(),
-            (Corpus::OpenEwld, true) => "lead sheet".into(),
-            _ => piece.style.clone(),
-        },
+        style: style.to_owned(),
     }
 }
 
@@ -146,7 +189,7 @@ fn thin(notes: &mut Vec<(Note, Role)>, dice: &mut Dice) {
 
 /// Moves everything by −6 … +5 semitones, and the whole or the accompaniment by octaves at times.
 fn transpose(texture: &mut Texture, mood: Mood, dice: &mut Dice) {
-    let shift = dice.range(-6, 5);
+    let semitones = dice.range(-6, 5);
     let lean = mood.brightness * 0.5 + dice.normal() * 0.7;
     let whole = if lean > 1.1 {
         12
@@ -160,16 +203,27 @@ fn transpose(texture: &mut Texture, mood: Mood, dice: &mut Dice) {
         1 | 2 => -12,
         _ => 0,
     };
+    shift(texture, semitones, |role| whole + if matches!(role, Role::Chords | Role::Bass) { under } else { 0 });
+}
+
+/// As many of `semitones` as leave every pitch in the keys that are used.
+fn within(notes: &[(Note, Role)], semitones: i32) -> i32 {
+    let pitches = || notes.iter().filter(|(_, r)| *r != Role::Drums).map(|(n, _)| i32::from(n.pitch));
+    let (down, up) = (LOWEST - pitches().min().unwrap_or(LOWEST), HIGHEST - pitches().max().unwrap_or(HIGHEST));
+    semitones.max(down.min(0)).min(up.max(0))
+}
+
+/// Moves notes, chords and key by `semitones`, and the notes of a role by `more` beside.
+fn shift(texture: &mut Texture, semitones: i32, more: impl Fn(Role) -> i32) {
     for (note, role) in texture.notes.iter_mut().filter(|(_, r)| *r != Role::Drums) {
-        let octaves = whole + if matches!(role, Role::Chords | Role::Bass) { under } else { 0 };
-        note.pitch = fold(i32::from(note.pitch) + shift + octaves, 24, 103);
+        note.pitch = fold(i32::from(note.pitch) + semitones + more(*role), LOWEST, HIGHEST);
     }
     for chord in &mut texture.chords {
-        chord.root = (i32::from(chord.root) + shift).rem_euclid(12) as u8;
-        chord.bass = (i32::from(chord.bass) + shift).rem_euclid(12) as u8;
+        chord.root = (i32::from(chord.root) + semitones).rem_euclid(12) as u8;
+        chord.bass = (i32::from(chord.bass) + semitones).rem_euclid(12) as u8;
     }
     if let Some(key) = &mut texture.key {
-        key.tonic = (i32::from(key.tonic) + shift).rem_euclid(12) as u8;
+        key.tonic = (i32::from(key.tonic) + semitones).rem_euclid(12) as u8;
     }
 }
 
@@ -233,7 +287,8 @@ fn articulate(piece: &Piece, notes: &mut [(Note, Role)], mood: Mood, plain: bool
     melody
 }
 
-/// Ends each note where the same key is struck again.
+/// Ends each note where the same key is struck again, which then is held until both would have ended: two voices of one
+/// instrument may meet on a key.
 fn stop_before_repeats(notes: &mut [(Note, Role)]) {
     let mut last = vec![usize::MAX; 129 * 128];
     for i in 0..notes.len() {
@@ -241,8 +296,9 @@ fn stop_before_repeats(notes: &mut [(Note, Role)]) {
         let slot = usize::from(note.instrument.0.min(128)) * 128 + usize::from(note.pitch & 127);
         let before = std::mem::replace(&mut last[slot], i);
         if before != usize::MAX && note.instrument != Instrument::DRUMS {
-            let earlier = &mut notes[before].0;
-            earlier.duration = earlier.duration.min(note.onset - earlier.onset).max(1);
+            let earlier = notes[before].0;
+            notes[before].0.duration = earlier.duration.min(note.onset - earlier.onset).max(1);
+            notes[i].0.duration = earlier.end().max(note.end()) - note.onset;
         }
     }
 }

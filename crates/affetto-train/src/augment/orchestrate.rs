@@ -6,7 +6,7 @@ use affetto_score::{Instrument, Mode, Note};
 
 use super::dice::Dice;
 use super::ensembles::{ENSEMBLES, Ensemble, SOLOISTS, range};
-use super::{Mood, Texture, fold};
+use super::{HIGHEST, LOWEST, Mood, Texture, fold};
 use crate::corpora::{Corpus, Piece, Role};
 
 /// What was chosen.
@@ -18,6 +18,11 @@ pub struct Chosen {
     pub words: &'static [&'static str],
     /// Whether drums are still to be added.
     pub drums: bool,
+}
+
+impl Chosen {
+    /// The instruments that the piece brings.
+    pub const OWN: Chosen = Chosen { id: "own", words: &[], drums: false };
 }
 
 /// Ensembles that play a piece of a corpus as it stands: four equal voices for chorales, keyboards for songs.
@@ -37,12 +42,12 @@ pub fn orchestrate(piece: &Piece, texture: &mut Texture, mood: Mood, plain: bool
     let multi = piece.corpus == Corpus::Freedoom;
     let has_drums = texture.notes.iter().any(|(_, r)| *r == Role::Drums);
     if multi && dice.chance(0.6) {
-        return Chosen { id: "own", words: &[], drums: false };
+        return Chosen::OWN;
     }
     if texture.notes.iter().all(|(_, r)| *r == Role::Melody) {
         let program = *dice.pick(&SOLOISTS);
         assign(&mut texture.notes, |_, _| program);
-        fit_registers(&mut texture.notes);
+        fit(&mut texture.notes, plain);
         return Chosen { id: "alone", words: &[], drums: false };
     }
     let (energy, light) = (liveliness(texture, mood), lightness(texture, mood));
@@ -71,16 +76,17 @@ pub fn orchestrate(piece: &Piece, texture: &mut Texture, mood: Mood, plain: bool
     assign(&mut texture.notes, |role, pitch| match role {
         Role::Melody => melody,
         Role::Inner => inner,
-        Role::Chords if ensemble.split && pitch > middle => inner,
+        // A voice as written has one player.
+        Role::Chords if ensemble.split && !plain && pitch > middle => inner,
         Role::Chords => chords,
         Role::Bass => bass,
         Role::Drums => 128,
     });
-    fit_registers(&mut texture.notes);
+    fit(&mut texture.notes, plain);
     if matches!(ensemble.id, "orchestra" | "cinematic") && dice.chance(0.35 + 0.3 * mood.energy) {
         timpani(texture, dice);
     }
-    if !ensemble.drums && has_drums && dice.chance(0.8) {
+    if !plain && !ensemble.drums && has_drums && dice.chance(0.8) {
         texture.notes.retain(|(_, r)| *r != Role::Drums);
     }
     let words = if ensemble.words[0].starts_with("SOLO") { &[] } else { ensemble.words };
@@ -114,6 +120,14 @@ fn assign(notes: &mut [(Note, Role)], mut program: impl FnMut(Role, u8) -> u8) {
     }
 }
 
+/// Brings the notes into their instruments' ranges; what is plain keeps its intervals.
+fn fit(notes: &mut [(Note, Role)], plain: bool) {
+    match plain {
+        true => fit_together(notes),
+        false => fit_registers(notes),
+    }
+}
+
 /// Moves every line by octaves into its instrument's range; single notes left over are folded in.
 fn fit_registers(notes: &mut [(Note, Role)]) {
     let mut lines: BTreeMap<(u8, Role), Vec<u8>> = BTreeMap::new();
@@ -123,12 +137,7 @@ fn fit_registers(notes: &mut [(Note, Role)]) {
     let mut shifts: BTreeMap<(u8, Role), i32> = BTreeMap::new();
     for (line, pitches) in &lines {
         let (low, high) = range(line.0);
-        let outside = |shift: i32| {
-            let out: i32 =
-                pitches.iter().map(|p| (low - i32::from(*p) - shift).max(i32::from(*p) + shift - high).max(0)).sum();
-            (out, shift.abs())
-        };
-        let best = [0, 12, -12, 24, -24].into_iter().min_by_key(|s| outside(*s)).unwrap_or(0);
+        let best = best_octaves(|shift| pitches.iter().map(|p| outside(i32::from(*p) + shift, (low, high))).sum());
         shifts.insert(*line, best);
     }
     for (note, role) in notes.iter_mut().filter(|(_, r)| *r != Role::Drums) {
@@ -136,6 +145,29 @@ fn fit_registers(notes: &mut [(Note, Role)]) {
         let shift = shifts.get(&(note.instrument.0, *role)).copied().unwrap_or(0);
         note.pitch = fold(i32::from(note.pitch) + shift, low, high);
     }
+}
+
+/// Moves all lines by the same octaves, as near to their instruments' ranges as that brings them: voices keep their
+/// distances.
+fn fit_together(notes: &mut [(Note, Role)]) {
+    let all_outside = |notes: &[(Note, Role)], shift: i32| -> i32 {
+        let pitched = notes.iter().filter(|(_, r)| *r != Role::Drums);
+        pitched.map(|(note, _)| outside(i32::from(note.pitch) + shift, range(note.instrument.0))).sum()
+    };
+    let best = best_octaves(|shift| all_outside(notes, shift));
+    for (note, _) in notes.iter_mut().filter(|(_, r)| *r != Role::Drums) {
+        note.pitch = fold(i32::from(note.pitch) + best, LOWEST, HIGHEST);
+    }
+}
+
+/// How far a pitch lies outside a range.
+fn outside(pitch: i32, (low, high): (i32, i32)) -> i32 {
+    (low - pitch).max(pitch - high).max(0)
+}
+
+/// The octaves, in semitones, that leave least outside; the fewest of those.
+fn best_octaves(outside: impl Fn(i32) -> i32) -> i32 {
+    [0, 12, -12, 24, -24].into_iter().min_by_key(|shift| (outside(*shift), shift.abs())).unwrap_or(0)
 }
 
 /// Turns chords into pads: within half a bar every chord pitch sounds once, from its first onset
@@ -176,4 +208,28 @@ fn timpani(texture: &mut Texture, dice: &mut Dice) {
     }
     texture.notes.append(&mut strokes);
     texture.notes.sort_by_key(|(n, r)| (n.onset, *r, n.pitch));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn voices_keep_their_distances_where_they_are_moved_together() {
+        let voice = |(pitch, role)| {
+            let note = Note { onset: 0, duration: 480, pitch, velocity: 70, instrument: Instrument(52) };
+            (note, role)
+        };
+        // Too low for the choir as a whole. Moved by themselves, the soprano would stay where the tenor goes.
+        let written = [(28, Role::Bass), (36, Role::Chords), (43, Role::Inner), (48, Role::Melody)];
+        let mut notes: Vec<_> = written.map(voice).to_vec();
+        let mut alone = notes.clone();
+        fit_registers(&mut alone);
+        assert_eq!(alone.iter().map(|(n, _)| n.pitch).collect::<Vec<_>>(), [40, 48, 43, 48]);
+        notes.push((Note { instrument: Instrument::DRUMS, pitch: 36, ..notes[0].0 }, Role::Drums));
+        fit_together(&mut notes);
+        let moved: Vec<u8> = notes.iter().map(|(n, _)| n.pitch).collect();
+        assert_eq!(moved, [40, 48, 55, 60, 36]);
+        assert_eq!((outside(39, (40, 84)), outside(90, (40, 84)), outside(50, (40, 84))), (1, 6, 0));
+    }
 }

@@ -6,18 +6,23 @@ use super::dice::Dice;
 use super::{Mood, Texture};
 use crate::corpora::{Role, key};
 
-/// Confirms the key against the notes and sometimes turns the mode over; returns the key, `None`
-/// where it is not clear.
+/// The stated key where the notes confirm it, else the one they are clearly in; `None` where there is neither.
+pub fn confirmed(texture: &Texture) -> Option<Key> {
+    let histogram = histogram(texture);
+    let stated = texture.key.filter(|k| key::in_scale(&histogram, *k) > 0.86 && key::fit(&histogram, *k) > 0.45);
+    stated.or_else(|| {
+        let (found, fit) = key::best(&histogram);
+        (fit > 0.75 && key::in_scale(&histogram, found) > 0.9).then_some(found)
+    })
+}
+
+/// Sometimes turns the mode over; returns the key ([`confirmed`], then turned).
 ///
 /// Major to minor lowers degrees 3, 6 and 7, the seventh kept raised in some performances
 /// (harmonic minor); minor to major raises them.
 pub fn recast(texture: &mut Texture, mood: Mood, dice: &mut Dice) -> Option<Key> {
-    let histogram = key::histogram(texture.notes.iter().filter(|(_, r)| *r != Role::Drums).map(|(n, _)| n));
-    let stated = texture.key.filter(|k| key::in_scale(&histogram, *k) > 0.86 && key::fit(&histogram, *k) > 0.45);
-    let key = stated.or_else(|| {
-        let (found, fit) = key::best(&histogram);
-        (fit > 0.75 && key::in_scale(&histogram, found) > 0.9).then_some(found)
-    })?;
+    let histogram = histogram(texture);
+    let key = confirmed(texture)?;
     if key::in_scale(&histogram, key) < 0.92 {
         return Some(key);
     }
@@ -49,4 +54,9 @@ pub fn recast(texture: &mut Texture, mood: Mood, dice: &mut Dice) -> Option<Key>
     }
     let mode = if key.mode == Mode::Major { Mode::Minor } else { Mode::Major };
     Some(Key { tonic: key.tonic, mode })
+}
+
+/// How long each pitch class sounds, drums aside.
+fn histogram(texture: &Texture) -> [f32; 12] {
+    key::histogram(texture.notes.iter().filter(|(_, r)| *r != Role::Drums).map(|(n, _)| n))
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::ensembles::{ENSEMBLES, SOLOISTS, name, range};
 use super::*;
-use crate::corpora::tiny;
+use crate::corpora::{key, tiny};
 use affetto_score::Mode;
 
 fn texture(piece: &Piece) -> Texture {
@@ -61,6 +61,97 @@ fn what_is_plain_sounds_as_long_as_it_is_written_and_so_does_most_that_brings_it
     assert_eq!((whole(drawn, true), whole(&played, true)), (1.0, 1.0));
     let (drawn, played) = (whole(drawn, false), whole(&played, false));
     assert!((0.15..0.5).contains(&drawn) && (0.75..0.95).contains(&played), "{drawn} {played}");
+}
+
+#[test]
+fn the_untouched_is_moved_and_nothing_else() {
+    let timed = |notes: &[Note]| {
+        let mut all: Vec<_> = notes.iter().map(|n| (n.onset, n.duration, n.instrument.is_drums())).collect();
+        all.sort_unstable();
+        all
+    };
+    let (mut shifts, mut drummed) = (BTreeSet::new(), 0);
+    for (i, tiny) in tiny::pieces().into_iter().cycle().take(48).enumerate() {
+        let alone = tiny.roles.iter().all(|role| *role == Role::Melody);
+        let corpus = if alone { Corpus::Folk } else { Corpus::Freedoom };
+        let piece = Piece { corpus, chords: Vec::new(), tempo_known: !alone, ..tiny };
+        let mut written = texture(&piece);
+        // An instrument of its own, so that no two notes share a key.
+        let melody = written.notes.iter_mut().filter(|(_, role)| *role == Role::Melody);
+        melody.for_each(|(note, _)| note.instrument = Instrument(40));
+        let then: Vec<Note> = written.notes.iter().map(|(n, _)| *n).collect();
+        let made = untouched(&piece, written.clone(), &mut Dice::new(&[i as u64]));
+        let now = &made.score.notes;
+        assert_eq!(timed(now), timed(&then));
+        drummed += usize::from(now.iter().any(|n| n.instrument.is_drums()));
+        let (then, now) = (key::histogram(&then), key::histogram(now));
+        let same = |by: usize| (0..12).all(|c| (then[c] - now[(c + by) % 12]).abs() < 1e-3);
+        shifts.insert((0..12).find(|by| same(*by)).expect("all are moved by the same"));
+        assert_eq!((made.articulation, made.style.as_str()), (None, "song"));
+        assert!(alone || made.score.tempos[0].bpm == written.bpm, "the tempo that it brings");
+    }
+    assert!(shifts.len() > 6 && drummed > 0, "{shifts:?} {drummed}");
+}
+
+#[test]
+fn an_untouched_lead_sheet_has_its_chords_held() {
+    let sheet = tiny::pieces().into_iter().find(|p| !p.chords.is_empty()).unwrap();
+    let written = texture(&sheet);
+    let made = untouched(&sheet, written.clone(), &mut Dice::new(&[1]));
+    assert_eq!(made.style, "lead sheet");
+    let moved = made.key.unwrap().tonic + 12 - sheet.key.unwrap().tonic;
+    for chord in &written.chords {
+        let sounding = |tick: u32| made.score.notes.iter().filter(move |n| n.onset <= tick && n.end() > tick);
+        for tone in (0..12u8).filter(|t| chord.tones >> t & 1 == 1) {
+            let class = (chord.root + tone + moved) % 12;
+            for tick in [chord.start, chord.end - 1] {
+                assert!(sounding(tick).any(|n| n.pitch % 12 == class), "{class} at {tick} of {chord:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_untouched_chorale_keeps_its_intervals() {
+    for (i, tiny) in tiny::pieces().into_iter().filter(|p| p.chords.is_empty()).cycle().take(30).enumerate() {
+        let chorale = Piece { corpus: Corpus::Chorales, ..tiny };
+        let written = texture(&chorale);
+        let made = untouched(&chorale, written.clone(), &mut Dice::new(&[i as u64]));
+        let lowest = |notes: &mut dyn Iterator<Item = &Note>, tick: u32| {
+            let pitches = notes.filter(|n| n.onset == tick && !n.instrument.is_drums()).map(|n| i32::from(n.pitch));
+            pitches.min()
+        };
+        let bars = (0..written.bars.len() as u32 - 1).map(|bar| bar * 1920);
+        let moved: BTreeSet<Option<i32>> = bars
+            .map(|tick| {
+                let now = lowest(&mut made.score.notes.iter(), tick)?;
+                Some(now - lowest(&mut written.notes.iter().map(|(n, _)| n), tick)?)
+            })
+            .collect();
+        assert_eq!(moved.len(), 1, "{moved:?}");
+    }
+}
+
+#[test]
+fn nothing_is_moved_beyond_the_keys() {
+    let at = |pitch| {
+        let note = Note { onset: 0, duration: 1, pitch, velocity: 1, instrument: Instrument::PIANO };
+        (note, Role::Bass)
+    };
+    let notes = [at(28), at(101)];
+    assert_eq!([-6, -4, 0, 2, 5].map(|semitones| within(&notes, semitones)), [-4, -4, 0, 2, 2]);
+    assert_eq!(within(&[at(20)], -3), 0);
+}
+
+#[test]
+fn voices_that_meet_on_a_key_are_held_until_both_end() {
+    let note = |onset, duration| {
+        (Note { onset, duration, pitch: 60, velocity: 70, instrument: Instrument::PIANO }, Role::Inner)
+    };
+    let mut notes = vec![note(0, 960), note(480, 240), note(960, 480)];
+    stop_before_repeats(&mut notes);
+    let spans: Vec<_> = notes.iter().map(|(n, _)| (n.onset, n.end())).collect();
+    assert_eq!(spans, [(0, 480), (480, 960), (960, 1440)]);
 }
 
 #[test]

@@ -34,8 +34,8 @@ pub struct Facts<'a> {
     pub density: f32,
     /// Mean velocity.
     pub velocity: f32,
-    /// Melody's articulation factor.
-    pub articulation: f32,
+    /// Melody's articulation factor, where one was drawn.
+    pub articulation: Option<f32>,
     /// Mean feeling.
     pub feeling: Emotion,
     /// Whether the piece ends in the window.
@@ -56,6 +56,22 @@ pub fn caption(facts: &Facts, dice: &mut Dice) -> String {
         68..75 => format!("{} for {}", feeling_music(facts, dice), who(facts, dice)),
         75..80 => scene(facts, dice),
         _ => tags(facts, dice),
+    };
+    finish(&text, dice)
+}
+
+/// A caption that names no feeling, for music whose feeling is not told: the style, who plays it, and at times an attribute.
+pub fn without_feeling(facts: &Facts, dice: &mut Dice) -> String {
+    let text = match dice.below(100) {
+        0..8 => word(&NOTHING, dice).to_owned(),
+        8..20 => who(facts, dice),
+        20..40 => word(words::styles(facts.style), dice).to_owned(),
+        40..85 => styled(facts, dice),
+        _ => {
+            let mut all = vec![who(facts, dice), word(words::styles(facts.style), dice).to_owned()];
+            all.extend(attributes(facts, dice));
+            shuffled(all, dice)
+        }
     };
     finish(&text, dice)
 }
@@ -231,15 +247,24 @@ fn scene(facts: &Facts, dice: &mut Dice) -> String {
     }
 }
 
-/// A list of two to five attributes.
+/// A list of two to five: players, feeling, style and attributes.
 fn tags(facts: &Facts, dice: &mut Dice) -> String {
     let mut all: Vec<String> = vec![who(facts, dice), feeling(facts.feeling, dice).to_owned()];
-    let maybe: [(f32, String); 7] = [
-        (0.6, word(words::styles(facts.style), dice).to_owned()),
+    if dice.chance(0.6) {
+        all.push(word(words::styles(facts.style), dice).to_owned());
+    }
+    all.extend(attributes(facts, dice));
+    shuffled(all, dice)
+}
+
+/// Some of the attributes, in words.
+fn attributes(facts: &Facts, dice: &mut Dice) -> Vec<String> {
+    let mut all = Vec::new();
+    let maybe: [(f32, String); 6] = [
         (0.4, word(step(&TEMPI, facts.bpm), dice).to_owned()),
         (0.25, word(step(&DYNAMICS, facts.velocity), dice).to_owned()),
         (0.2, word(step(&DENSITIES, facts.density), dice).to_owned()),
-        (0.12, word(step(&ARTICULATIONS, facts.articulation), dice).to_owned()),
+        (0.12, facts.articulation.map(|a| word(step(&ARTICULATIONS, a), dice).to_owned()).unwrap_or_default()),
         (0.1, format!("{} bpm", facts.bpm.round())),
         (0.25, facts.key.map(|k| key_name(k, dice)).unwrap_or_default()),
     ];
@@ -256,6 +281,11 @@ fn tags(facts: &Facts, dice: &mut Dice) -> String {
     if facts.ends && dice.chance(0.1) {
         all.push("with an ending".to_owned());
     }
+    all
+}
+
+/// Two to five of them in any order.
+fn shuffled(mut all: Vec<String>, dice: &mut Dice) -> String {
     for i in (1..all.len()).rev() {
         all.swap(i, dice.below(i + 1));
     }
@@ -277,7 +307,7 @@ mod tests {
             meter: MeterChange { tick: 0, numerator: 3, denominator: 4 },
             density: 2.0,
             velocity: 40.0,
-            articulation: 0.9,
+            articulation: Some(0.9),
             feeling: Emotion { valence, arousal },
             ends: false,
         }
@@ -293,6 +323,24 @@ mod tests {
         let with = |word: &str| all.iter().filter(|c| c.contains(word)).count();
         assert!(with("mournful") > 5 && with("joyful") == 0 && with("presto") == 0);
         assert!(with("slow") > 20 && with("waltz") > 5 && with("A minor") > 5);
+    }
+
+    #[test]
+    fn captions_without_feeling_name_none() {
+        let sad = facts(-0.8, -0.8);
+        let all: std::collections::BTreeSet<String> =
+            (0..2000).map(|i| without_feeling(&sad, &mut Dice::new(&[i])).to_lowercase()).collect();
+        assert!(all.len() > 200, "{}", all.len());
+        let feelings: Vec<&str> = FEELINGS.iter().flatten().flat_map(|words| words.iter().copied()).collect();
+        // Tempo and loudness have words of their own that feelings share.
+        let shared = |word: &str| {
+            TEMPI.iter().chain(&DYNAMICS).chain(&DENSITIES).any(|(_, words)| words.iter().any(|w| w.contains(word)))
+        };
+        for caption in &all {
+            let named = caption.split([' ', ',']).find(|word| feelings.contains(word) && !shared(word));
+            assert_eq!(named, None, "{caption}");
+        }
+        assert!(all.contains("pop song for piano") && all.iter().any(|c| c.contains("slow")));
     }
 
     #[test]

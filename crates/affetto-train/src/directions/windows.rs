@@ -6,7 +6,7 @@ use affetto_score::{Key, Mode};
 
 use crate::corpora::Piece;
 use crate::error::TrainError;
-use crate::windows::{Drawn, ScoreWindows};
+use crate::windows::{Drawn, Making, ScoreWindows};
 
 /// The step under which windows are drawn: none that training reaches.
 const STEP: u64 = 1 << 40;
@@ -38,12 +38,12 @@ pub enum Keys {
     },
 }
 
-/// Draws windows, each with its song. `progress` hears the share done.
+/// Draws performances, which have all instruments and feelings, each with its song. `progress` hears the share done.
 pub fn draw(source: &ScoreWindows, count: usize, progress: &mut dyn FnMut(f32)) -> Vec<(Drawn, String)> {
     let songs: std::collections::HashMap<&str, &str> =
         source.pieces().map(|piece: &Piece| (piece.id.as_str(), piece.song.as_str())).collect();
     let one = |i: usize| {
-        let drawn = source.draw(STEP, i as u64);
+        let drawn = source.made(Making::Performed, STEP, i as u64);
         progress((i + 1) as f32 / count as f32);
         let song = songs.get(drawn.piece.as_str()).map_or(drawn.piece.clone(), |song| (*song).to_owned());
         (drawn, song)

@@ -20,10 +20,13 @@ use rand_pcg::Pcg64Mcg;
 use super::export::{Collect, NamedTensor};
 use super::score::Captions;
 use super::source::WindowSource;
+use crate::window::Window;
 
-/// Shares of examples in which something is withheld from the prior.
+/// Share of examples in which the words are withheld from the prior.
 const WITHHELD_WORDS: f32 = 0.35;
-const WITHHELD_EMOTION: f32 = 0.25;
+/// Share of examples that have a feeling and whose words are told, in which the feeling is withheld: words for ensembles
+/// that written music lacks are to mean them also where no feeling is asked for.
+const WITHHELD_EMOTION: f32 = 0.15;
 const BATCH: usize = 256;
 const LEARNING_RATE: f64 = 1e-3;
 
@@ -57,13 +60,28 @@ impl PriorNetwork {
 #[cfg_attr(test, derive(Clone))]
 struct Example {
     sentence: usize,
-    emotion: Emotion,
+    /// None for music as it is: who asks for no feeling gets what music has.
+    emotion: Option<Emotion>,
     meter: MeterClass,
     key: Option<Key>,
     instruments: Vec<Instrument>,
     tempo_bpm: f32,
     density: Option<f32>,
-    commonness: f32,
+}
+
+impl Example {
+    /// One for each segment of a window whose caption is sentence number `sentence`.
+    fn of(window: &Window, sentence: usize) -> impl Iterator<Item = Example> {
+        window.segments.iter().map(move |segment| Example {
+            sentence,
+            emotion: segment.emotion,
+            meter: window.meter,
+            key: window.key,
+            instruments: window.instruments.clone(),
+            tempo_bpm: window.tempo_bpm,
+            density: segment.density,
+        })
+    }
 }
 
 /// Learns from `windows` windows for `epochs` passes; gives the tensors `prior.*` and the held-out loss of each head.
@@ -79,19 +97,7 @@ pub fn train_prior(
         // Steps of their own, far from those that the decoder trains on.
         let window = source.window(1 << 40, index);
         sentences.push(captions.sentence(&window.caption));
-        for segment in &window.segments {
-            let Some(emotion) = segment.emotion else { continue };
-            examples.push(Example {
-                sentence: sentences.len() - 1,
-                emotion,
-                meter: window.meter,
-                key: window.key,
-                instruments: window.instruments.clone(),
-                tempo_bpm: window.tempo_bpm,
-                density: segment.density,
-                commonness: window.commonness,
-            });
-        }
+        examples.extend(Example::of(&window, sentences.len() - 1));
         if index % 1000 == 999 {
             eprintln!("prior: {} of {windows} windows", index + 1);
         }
@@ -130,7 +136,7 @@ fn held_out_losses(network: &PriorNetwork, examples: &[Example], sentences: &[Ve
     losses.map(|loss| loss.into_scalar::<f32>())
 }
 
-/// Inputs, and per head the share each class should get, times the example's weight (all zero where the head is not asked).
+/// Inputs, and per head the share each class should get (all zero where the head is not asked).
 struct PriorBatch {
     size: usize,
     inputs: Vec<f32>,
@@ -155,13 +161,11 @@ impl PriorBatch {
         order.truncate(MAX_INSTRUMENTS);
         order.shuffle(rng);
         let told = if all_instruments { order.len() } else { rng.random_range(0..=order.len()) };
-        let feeling_is_told = rng.random::<f32>() >= WITHHELD_EMOTION;
-        // Where no feeling is told, windows weigh as music has them: who asks for no feeling gets no rare one. As common
-        // windows weigh more than 1, a quarter of the examples counts for nearly half of the loss.
-        let weight = if feeling_is_told { 1.0 } else { example.commonness };
+        let sentence = (rng.random::<f32>() >= WITHHELD_WORDS).then_some(sentence);
+        let hears_emotion = sentence.is_none() || rng.random::<f32>() >= WITHHELD_EMOTION;
         let context = PriorContext {
-            sentence: (rng.random::<f32>() >= WITHHELD_WORDS).then_some(sentence),
-            emotion: feeling_is_told.then_some(example.emotion),
+            sentence,
+            emotion: example.emotion.filter(|_| hears_emotion),
             meter: meter.then_some(example.meter),
             key: example.key.filter(|_| key),
             instruments: order[..told].to_vec(),
@@ -172,7 +176,7 @@ impl PriorBatch {
         self.inputs.extend(context.features());
         let mut ask = |head: usize, classes: &[usize]| {
             let mut target = vec![0.0; HEADS[head]];
-            classes.iter().for_each(|&class| target[class] = weight / classes.len() as f32);
+            classes.iter().for_each(|&class| target[class] = 1.0 / classes.len() as f32);
             self.targets[head].extend(target);
         };
         let unless = |told: bool, class: Option<usize>| class.filter(|_| !told).into_iter().collect::<Vec<_>>();
@@ -219,26 +223,38 @@ fn tensors(network: &PriorNetwork) -> Vec<NamedTensor> {
 
 #[cfg(test)]
 mod tests {
+    use affetto_control::SegmentConditions;
+    use affetto_control::conditions::{SCALAR_FEATURES, TEXT_WIDTH};
+
     use super::*;
 
     #[test]
-    fn windows_weigh_as_they_occur_where_no_feeling_is_told() {
-        let example = Example {
-            sentence: 0,
-            emotion: Emotion { valence: 0.1, arousal: 0.2 },
-            meter: MeterClass::FourFour,
-            key: None,
-            instruments: vec![Instrument::PIANO],
+    fn every_segment_is_an_example_with_the_feeling_it_is_told_or_none() {
+        let segment = |emotion| SegmentConditions { emotion, density: Some(2.0), closing: None };
+        let feeling = Emotion { valence: 0.1, arousal: 0.2 };
+        let window = Window {
+            rows: Vec::new(),
+            segment_of_row: Vec::new(),
+            segments: vec![segment(Some(feeling)), segment(None)],
             tempo_bpm: 90.0,
-            density: None,
-            commonness: 5.0,
+            key: None,
+            meter: MeterClass::FourFour,
+            instruments: vec![Instrument::PIANO],
+            caption: String::new(),
         };
+        let examples: Vec<Example> = Example::of(&window, 0).collect();
+        assert_eq!(examples.iter().map(|e| e.emotion).collect::<Vec<_>>(), [Some(feeling), None]);
         let mut rng = Pcg64Mcg::seed_from_u64(1);
-        let batch = PriorBatch::new(&vec![example; 800], &[vec![0.0; 384]], &mut rng);
-        let weights: Vec<f32> = batch.targets[3].chunks(TEMPO_BINS).map(|target| target.iter().sum()).collect();
-        let count = |weight: f32| weights.iter().filter(|&&w| w == weight).count() as f32;
-        assert_eq!(count(0.0) + count(1.0) + count(5.0), 800.0, "told, or asked with either weight");
-        let withheld = count(5.0) / (count(1.0) + count(5.0));
+        let batch = PriorBatch::new(&vec![examples; 400].concat(), &[vec![0.0; 384]], &mut rng);
+        let asked = batch.targets[3].chunks(TEMPO_BINS).filter(|t| t.iter().sum::<f32>() == 1.0).count();
+        assert!((300..500).contains(&asked), "the tempo is told about as often as it is asked for: {asked} of 800");
+        let (words, told) = (TEXT_WIDTH, TEXT_WIDTH + 1 + 2 * SCALAR_FEATURES);
+        let rows: Vec<&[f32]> = batch.inputs.chunks(INPUT_WIDTH).collect();
+        assert!(rows.iter().skip(1).step_by(2).all(|row| row[told] == 0.0), "there is no feeling to tell");
+        let (with_words, without): (Vec<&[f32]>, Vec<&[f32]>) =
+            rows.iter().step_by(2).copied().partition(|row| row[words] == 1.0);
+        assert!(without.iter().all(|row| row[told] == 1.0), "it is withheld only where words say what is meant");
+        let withheld = with_words.iter().filter(|row| row[told] == 0.0).count() as f32 / with_words.len() as f32;
         assert!((withheld - WITHHELD_EMOTION).abs() < 0.06, "{withheld}");
     }
 }

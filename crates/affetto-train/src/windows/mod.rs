@@ -1,8 +1,10 @@
 //! Training examples drawn from pieces: piece → stretch → performance → rows, labels, caption.
 //!
 //! [`ScoreWindows::draw`] depends on (seed, step, index) alone, so a resumed run sees what an
-//! unbroken one would. Rare feelings are drawn more often: candidates are accepted by the cell of
-//! the 5 × 5 valence–arousal plane they fall in, with chances set by a calibration at the start.
+//! unbroken one would. Most windows are performances that were made to reach the whole plane, and of those rare feelings
+//! are drawn more often: candidates are accepted by the cell of the 5 × 5 valence–arousal plane they fall in, with
+//! chances set by a calibration at the start. The others are music as it is, told without a feeling: where nobody asks
+//! for one, the model and its prior shall mean music as people wrote it.
 
 pub mod cut;
 pub mod statistics;
@@ -28,8 +30,12 @@ use stretch::Barred;
 pub const WINDOW_ROWS: usize = 384;
 /// Cells of the valence–arousal plane on each side.
 pub const CELLS: usize = 5;
+/// Share of windows that are music as it is.
+const UNTOUCHED: f32 = 0.3;
 /// Candidates looked at before the least common one is taken.
 const MAX_TRIES: u64 = 6;
+/// Number of the stream of draws that music as it is comes from; performances' are numbered by their tries.
+const UNTOUCHED_STREAM: u64 = MAX_TRIES;
 /// Share of candidates that are accepted on average.
 const MEAN_ACCEPTANCE: f32 = 0.4;
 /// Candidates drawn to learn how common each cell is.
@@ -61,12 +67,23 @@ pub struct Drawn {
     pub piece: String,
     /// Short name of the ensemble.
     pub ensemble: &'static str,
-    /// Mean feeling of the window.
+    /// Mean feeling of the window, told or not.
     pub feeling: Emotion,
+    /// Which of both it is.
+    pub making: Making,
     /// Candidates looked at.
     pub tries: u64,
-    /// The performance from the window's first bar on.
+    /// What is played, from the window's first bar on.
     pub score: Score,
+}
+
+/// What a window is made to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Making {
+    /// Music as it is, told without a feeling: its segments have no emotion, its caption names none.
+    Untouched,
+    /// One of many possible performances, with its feeling.
+    Performed,
 }
 
 /// Windows of one part of the data.
@@ -79,7 +96,7 @@ pub struct ScoreWindows {
     seed: u64,
     rows: usize,
     acceptance: [[f32; CELLS]; CELLS],
-    /// How common each cell is before acceptance.
+    /// How common each cell is among performances, before acceptance.
     pub frequency: [[f32; CELLS]; CELLS],
 }
 
@@ -155,14 +172,27 @@ impl ScoreWindows {
 
     /// Window `index` of `step`, with what is known of its making.
     pub fn draw(&self, step: u64, index: u64) -> Drawn {
+        // Only the first draw of this stream is used: the second is the first of a performance's.
+        let is_untouched = Dice::new(&[self.seed, step, index]).chance(UNTOUCHED);
+        self.made(if is_untouched { Making::Untouched } else { Making::Performed }, step, index)
+    }
+
+    /// Window `index` of `step`, were it made so.
+    pub fn made(&self, making: Making, step: u64, index: u64) -> Drawn {
+        match making {
+            Making::Untouched => self.candidate(making, &mut Dice::new(&[self.seed, step, index, UNTOUCHED_STREAM])),
+            Making::Performed => self.performance(step, index),
+        }
+    }
+
+    fn performance(&self, step: u64, index: u64) -> Drawn {
         let mut best: Option<(f32, Drawn)> = None;
         for tries in 0..MAX_TRIES {
             let mut dice = Dice::new(&[self.seed, step, index, tries]);
-            let mut drawn = self.candidate(&mut dice);
+            let mut drawn = self.candidate(Making::Performed, &mut dice);
             drawn.tries = tries + 1;
             let (v, a) = cell(drawn.feeling);
             let chance = self.acceptance[v][a];
-            drawn.window.commonness = chance.recip();
             if dice.chance(chance) {
                 return drawn;
             }
@@ -172,7 +202,7 @@ impl ScoreWindows {
         }
         match best {
             Some((_, drawn)) => drawn,
-            None => self.candidate(&mut Dice::new(&[self.seed, step, index])),
+            None => unreachable!("the first candidate is the best so far"),
         }
     }
 
@@ -188,7 +218,7 @@ impl ScoreWindows {
                         let mut counts = [[0.0f32; CELLS]; CELLS];
                         for i in (core..CALIBRATION).step_by(cores) {
                             let mut dice = Dice::new(&[this.seed, u64::MAX, i as u64]);
-                            let (v, a) = cell(this.candidate(&mut dice).feeling);
+                            let (v, a) = cell(this.candidate(Making::Performed, &mut dice).feeling);
                             counts[v][a] += 1.0;
                         }
                         counts
@@ -216,21 +246,25 @@ impl ScoreWindows {
     }
 
     /// One candidate, whatever its feeling. Stretches that give no window are drawn anew.
-    fn candidate(&self, dice: &mut Dice) -> Drawn {
+    fn candidate(&self, making: Making, dice: &mut Dice) -> Drawn {
         loop {
             let corpus = &self.corpora[dice.weighted(self.corpora.iter().map(|(w, _)| *w))].1;
-            // Long pieces more often, but less than in proportion.
-            let weight = |i: &usize| (self.pieces[*i].piece.score.notes.len() as f32).powf(0.6);
+            // Long pieces more often: what is as it is, in proportion to what there is of it; performances less than that.
+            let power = if making == Making::Untouched { 1.0 } else { 0.6 };
+            let weight = |i: &usize| (self.pieces[*i].piece.score.notes.len() as f32).powf(power);
             let barred = &self.pieces[corpus[dice.weighted(corpus.iter().map(weight))]];
             let (texture, context) = barred.stretch(self.rows, dice);
             let ends = texture.ends;
-            let arrangement = augment::augment(&barred.piece, texture, &self.drums, dice);
+            let arrangement = match making {
+                Making::Untouched => augment::untouched(&barred.piece, texture, dice),
+                Making::Performed => augment::augment(&barred.piece, texture, &self.drums, dice),
+            };
             let Some(cut) = cut::cut(&arrangement, context, ends, self.rows, dice) else { continue };
-            return self.label(barred, arrangement, cut, dice);
+            return self.label(barred, making, arrangement, cut, dice);
         }
     }
 
-    fn label(&self, barred: &Barred, arrangement: Arrangement, mut cut: Cut, dice: &mut Dice) -> Drawn {
+    fn label(&self, barred: &Barred, making: Making, arrangement: Arrangement, mut cut: Cut, dice: &mut Dice) -> Drawn {
         let timeline = Timeline::new(&arrangement.score);
         let mut feeling = (0.0f32, 0.0f32, 0.0f32);
         for (segment, span) in cut.segments.iter_mut().zip(&cut.spans) {
@@ -240,7 +274,7 @@ impl ScoreWindows {
             let reading = self.judge.judge_features(&found);
             let bounded = |x: f64| if x.is_finite() { x.clamp(-1.0, 1.0) as f32 } else { 0.0 };
             let emotion = Emotion { valence: bounded(reading.valence), arousal: bounded(reading.arousal) };
-            segment.emotion = Some(emotion);
+            segment.emotion = (making == Making::Performed).then_some(emotion);
             let weight = length as f32;
             feeling.0 += emotion.valence * weight;
             feeling.1 += emotion.arousal * weight;
@@ -268,7 +302,10 @@ impl ScoreWindows {
             feeling,
             ends: cut.segments.last().is_some_and(|s| s.closing.is_some_and(|c| c < 2)),
         };
-        let caption = captions::caption(&facts, dice);
+        let caption = match making {
+            Making::Untouched => captions::without_feeling(&facts, dice),
+            Making::Performed => captions::caption(&facts, dice),
+        };
         let window = Window {
             rows: cut.rows,
             segment_of_row: cut.segment_of_row,
@@ -278,7 +315,6 @@ impl ScoreWindows {
             meter: MeterClass::of(meter.numerator, meter.denominator),
             instruments,
             caption,
-            commonness: 1.0,
         };
         Drawn {
             window,
@@ -286,6 +322,7 @@ impl ScoreWindows {
             piece: barred.piece.id.clone(),
             ensemble: arrangement.ensemble_id,
             feeling,
+            making,
             tries: 1,
             score: cut.score,
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use affetto_score::{Note, codec};
 
-use super::{CELLS, ScoreWindows, cell};
+use super::{CELLS, Making, ScoreWindows, cell};
 use crate::archive;
 use crate::corpora::{CorpusError, Piece, Split, smf};
 
@@ -45,7 +45,7 @@ pub fn windows(source: &ScoreWindows, count: usize) -> String {
     let mut ensembles: BTreeMap<&str, usize> = BTreeMap::new();
     let mut corpora: BTreeMap<&str, usize> = BTreeMap::new();
     let mut captions: BTreeMap<String, usize> = BTreeMap::new();
-    let (mut rows, mut segments, mut tries, mut ended) = (0, 0, 0, 0);
+    let (mut rows, mut segments, mut tries, mut ended, mut untouched) = (0, 0, 0, 0, 0);
     let mut order = Vec::new();
     let started = Instant::now();
     for i in 0..count {
@@ -60,6 +60,7 @@ pub fn windows(source: &ScoreWindows, count: usize) -> String {
         rows += window.rows.len();
         segments += window.segments.len();
         tries += drawn.tries;
+        untouched += usize::from(drawn.making == Making::Untouched);
         ended += usize::from(window.segments.last().is_some_and(|s| s.closing < Some(4)));
         *captions.entry(window.caption.clone()).or_default() += 1;
         order.push((window.caption.clone(), drawn.feeling, drawn.piece.clone(), drawn.ensemble));
@@ -69,12 +70,13 @@ pub fn windows(source: &ScoreWindows, count: usize) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "{count} windows in {seconds:.1} s: {:.0} windows/s on one core; rows a window {:.0}, segments {:.2}, tries {:.2}, with the end {:.0} %",
+        "{count} windows in {seconds:.1} s: {:.0} windows/s on one core; rows a window {:.0}, segments {:.2}, tries {:.2}, with the end {:.0} %, music as it is {:.0} %",
         n / seconds,
         rows as f64 / n,
         segments as f64 / n,
         tries as f64 / n,
-        100.0 * ended as f64 / n
+        100.0 * ended as f64 / n,
+        100.0 * untouched as f64 / n
     );
     let _ = writeln!(text, "drum beats taken from Freedoom: {}", source.beats());
     let plane = |text: &mut String, title: &str, value: &dyn Fn(usize, usize) -> f64| {
@@ -84,9 +86,9 @@ pub fn windows(source: &ScoreWindows, count: usize) -> String {
             let _ = writeln!(text, "  {}", line.join(""));
         }
     };
-    let total = segments.max(1) as f64;
-    plane(&mut text, "labels of segments, after acceptance", &|v, a| 100.0 * cells[v][a] as f64 / total);
-    plane(&mut text, "labels of windows before acceptance", &|v, a| 100.0 * f64::from(source.frequency[v][a]));
+    let total = cells.iter().flatten().sum::<usize>().max(1) as f64;
+    plane(&mut text, "labels of segments that are told them", &|v, a| 100.0 * cells[v][a] as f64 / total);
+    plane(&mut text, "labels of performances before acceptance", &|v, a| 100.0 * f64::from(source.frequency[v][a]));
     let list = |text: &mut String, title: &str, map: &BTreeMap<&str, usize>| {
         let mut sorted: Vec<_> = map.iter().collect();
         sorted.sort_by_key(|(_, c)| std::cmp::Reverse(**c));

@@ -19,7 +19,7 @@ use crate::windows::{Drawn, ScoreWindows};
 /// The step that LARA's windows are drawn at: far from those of plain training and of the prior.
 const STEP: u64 = 1 << 41;
 /// Raised whenever windows are drawn, augmented or rendered otherwise than before: what was heard is heard anew.
-const DRAWING: u32 = 1;
+const DRAWING: u32 = 2;
 /// Most seconds of a window that are rendered and heard.
 const SECONDS: f64 = 120.0;
 
