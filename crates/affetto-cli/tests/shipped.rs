@@ -117,7 +117,7 @@ fn density_tempo_meter_key_and_instruments_are_heard() {
         mean(&takes(&desk, &args), |s| onsets(s, 15.0, 0.0, 1.0))
     };
     let made = ["0.5", "1.5", "4", "16"].map(speed);
-    assert!(made[0] < 0.6 * made[1] && made[1] < 0.6 * made[2], "{made:?} onsets a second at densities 0.5, 1.5, 4");
+    assert!(made[0] < 0.75 * made[1] && made[1] < 0.6 * made[2], "{made:?} onsets a second at densities 0.5, 1.5, 4");
     assert!(made[3] > 0.8 * made[2], "{made:?}: what lies beyond sixteenths does not turn back");
 
     let fixed = ["music", "--duration", "15", "--tempo", "91.5", "--meter", "6/8", "--key", "Db"];
