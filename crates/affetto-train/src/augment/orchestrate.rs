@@ -150,11 +150,10 @@ fn fit_registers(notes: &mut [(Note, Role)]) {
 /// Moves all lines by the same octaves, as near to their instruments' ranges as that brings them: voices keep their
 /// distances.
 fn fit_together(notes: &mut [(Note, Role)]) {
-    let all_outside = |notes: &[(Note, Role)], shift: i32| -> i32 {
+    let best = best_octaves(|shift| {
         let pitched = notes.iter().filter(|(_, r)| *r != Role::Drums);
         pitched.map(|(note, _)| outside(i32::from(note.pitch) + shift, range(note.instrument.0))).sum()
-    };
-    let best = best_octaves(|shift| all_outside(notes, shift));
+    });
     for (note, _) in notes.iter_mut().filter(|(_, r)| *r != Role::Drums) {
         note.pitch = fold(i32::from(note.pitch) + best, LOWEST, HIGHEST);
     }
