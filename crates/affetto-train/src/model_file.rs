@@ -110,11 +110,14 @@ fn filled_in(mut kept: serde_json::Value, usual: serde_json::Value) -> serde_jso
 }
 
 fn default_generation() -> serde_json::Value {
+    let following = serde_json::json!({
+        "feeling": [[1.0, 0.0], [0.0, 1.0]], "guidance": 2.0, "guidance_shares": [0.3, 0.3, 0.5, 1.0, 1.0, 1.0],
+    });
     serde_json::json!({
-        "guidance": 2.0, "guidance_shares": [0.3, 0.3, 0.5, 1.0, 1.0, 1.0], "attribute_guidance": 2.0,
+        "following": following, "following_in_key": following, "attribute_guidance": 2.0,
         "temperature": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95], "top_k": 0, "top_p": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95],
-        "prior_guidance": 1.5, "prior_temperature": [0.9, 0.9, 0.9, 0.9, 0.9], "feeling": [[1.0, 0.0], [0.0, 1.0]],
-        "feeling_in_key": [[1.0, 0.0], [0.0, 1.0]], "pressure": {"neutral": 0.1, "full_at": 0.7},
+        "prior_guidance": 1.5, "prior_temperature": [0.9, 0.9, 0.9, 0.9, 0.9],
+        "pressure": {"neutral": 0.1, "full_at": 0.7},
         "mode": {"clarity": 1.0, "open": 0.5, "spread": 0.5},
     })
 }
@@ -147,7 +150,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(ModelFile::read(folder.path()).unwrap(), None);
         let mut tuned = ModelFile::after(None, decoder(8));
-        tuned.generation["guidance"] = 3.5.into();
+        tuned.generation["following"]["guidance"] = 3.5.into();
         let weights = |path: &Path| std::fs::write(path, "new").map_err(|_| TrainError::Data("disk".into()));
         tuned.write_with(folder.path(), weights).unwrap();
         assert_eq!(names(folder.path()), [CONFIG_FILE, WEIGHTS_FILE]);

@@ -91,6 +91,9 @@ pub fn write(assets: &Path) {
 
     std::fs::create_dir_all(assets.join("score")).unwrap();
     w.save(&assets.join("score/model.safetensors"));
+    let following = serde_json::json!({
+        "feeling": [[1.0, 0.0], [0.0, 1.0]], "guidance": 1.5, "guidance_shares": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
+    });
     let config = serde_json::json!({
         "name": "random",
         "licences": ["none: random numbers"],
@@ -104,11 +107,9 @@ pub fn write(assets: &Path) {
             "max_window": 128,
         },
         "generation": {
-            "guidance": 1.5, "guidance_shares": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
-            "attribute_guidance": 2.0,
+            "following": following, "following_in_key": following, "attribute_guidance": 2.0,
             "temperature": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], "top_k": 0, "top_p": [0.95, 0.95, 0.95, 0.95, 0.95, 0.95],
             "prior_guidance": 1.5, "prior_temperature": [0.9, 0.9, 0.9, 0.9, 0.9],
-            "feeling": [[1.0, 0.0], [0.0, 1.0]], "feeling_in_key": [[1.0, 0.0], [0.0, 1.0]],
             "pressure": {"neutral": 0.1, "full_at": 0.7}, "mode": {"clarity": 1.0, "open": 0.8, "spread": 0.5},
         },
     });

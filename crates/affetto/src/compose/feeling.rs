@@ -2,13 +2,15 @@
 //!
 //! A model learns the plane from labelled music, where the two dimensions go together, and follows one more than the
 //! other. A model file holds the linear map that undoes what of this was measured, by the development judges; and
-//! another for music in a given key, for it is mostly by the mode that the two go together.
+//! another for music in a given key, for it is mostly by the mode that the two go together. There a feeling has to be
+//! heard in all else, most of all in which notes of the key are played, and guidance has scales of its own too.
 //!
 //! Guidance drives music away from what is usual: that is how a strong feeling is reached, and it costs variety of
 //! pitch and thickness of texture. Music that is not asked to feel like anything is not pressed, unless a key or density
 //! is asked for, and a neutral feeling presses little.
 
 use affetto_control::{Emotion, EmotionCurve};
+use affetto_score::codec::STREAMS;
 use serde::Deserialize;
 
 /// A linear map of the plane: told = map · asked, kept within the plane.
@@ -27,6 +29,24 @@ impl Feeling {
         let [valence, arousal] =
             self.0.map(|[by_valence, by_arousal]| by_valence * asked.valence + by_arousal * asked.arousal);
         Emotion { valence: valence.clamp(-1.0, 1.0), arousal: arousal.clamp(-1.0, 1.0) }
+    }
+}
+
+/// How the model is made to follow a feeling.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Following {
+    /// From the feeling that is asked for to the one that is told.
+    pub feeling: Feeling,
+    /// On words and a strong feeling.
+    pub guidance: f32,
+    /// How much of it, and of that on attributes, each stream gets: its scale is 1 + share · (guidance - 1).
+    guidance_shares: [f32; STREAMS],
+}
+
+impl Following {
+    /// The scale of each stream, where that of guidance is `guidance`.
+    pub fn of_streams(&self, guidance: f32) -> Vec<f32> {
+        self.guidance_shares.map(|share| 1.0 + share * (guidance - 1.0)).to_vec()
     }
 }
 

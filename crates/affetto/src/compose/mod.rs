@@ -29,7 +29,7 @@ use affetto_score::{Instrument, Key, Score};
 use serde::Deserialize;
 
 use self::attributes::{Attributes, PriorSettings};
-use self::feeling::{Feeling, Pressure};
+use self::feeling::{Following, Pressure};
 use self::guide::ScoreGuide;
 use self::mode::Leaning;
 use self::opening::Opening;
@@ -155,11 +155,11 @@ struct ModelFile {
 /// A model's own settings, chosen on the development judges.
 #[derive(Clone, Copy, Debug, Deserialize)]
 struct Defaults {
-    /// On words and a strong feeling.
-    guidance: f32,
-    /// How much of either guidance each stream gets: its scale is 1 + share · (guidance - 1).
-    guidance_shares: [f32; STREAMS],
-    /// On key and density: on a strong feeling, or where one of them is asked for or a piece to go on from has it.
+    /// Where the model chooses the mode.
+    following: Following,
+    /// Where the key is given.
+    following_in_key: Following,
+    /// Guidance on key and density: on a strong feeling, or where one of them is asked for or a piece to go on from has it.
     attribute_guidance: f32,
     /// One for each stream, as `top_p`.
     temperature: [f32; STREAMS],
@@ -168,10 +168,6 @@ struct Defaults {
     /// On a strong feeling.
     prior_guidance: f32,
     prior_temperature: [f32; HEADS.len()],
-    /// Where the model chooses the mode.
-    feeling: Feeling,
-    /// Where the key is given.
-    feeling_in_key: Feeling,
     /// How both guidances grow with the feeling.
     pressure: Pressure,
     /// How a mode that nobody asked for is told.
@@ -179,18 +175,19 @@ struct Defaults {
 }
 
 impl Defaults {
-    /// The map from an asked feeling to the one that is told, by whether the key is given.
-    fn feeling_where(&self, key: Option<Key>) -> Feeling {
-        if key.is_some() { self.feeling_in_key } else { self.feeling }
+    /// By whether the key is given.
+    fn following_where(&self, key: Option<Key>) -> &Following {
+        if key.is_some() { &self.following_in_key } else { &self.following }
     }
 
     /// The scales of guidance of a request that names none: on words and feeling, and on key and density.
     fn guidance_for(&self, request: &Request) -> (f32, f32) {
         let by_feeling = |full| self.pressure.scale_of_curve(full, request.emotion.as_ref(), request.duration_seconds);
+        let guidance = self.following_where(request.key).guidance;
         match (request.ablation.is_words_only(), request.key.is_some() || request.density.is_some()) {
-            (true, _) => (self.guidance, self.attribute_guidance),
-            (false, true) => (by_feeling(self.guidance), self.attribute_guidance),
-            (false, false) => (by_feeling(self.guidance), by_feeling(self.attribute_guidance)),
+            (true, _) => (guidance, self.attribute_guidance),
+            (false, true) => (by_feeling(guidance), self.attribute_guidance),
+            (false, false) => (by_feeling(guidance), by_feeling(self.attribute_guidance)),
         }
     }
 }
@@ -331,7 +328,8 @@ impl Composer {
                 request.density = asked.density.or(Some(opening.density));
             }
         }
-        request.emotion = asked.emotion.as_ref().map(|asked| self.defaults.feeling_where(request.key).told(asked));
+        request.emotion =
+            asked.emotion.as_ref().map(|asked| self.defaults.following_where(request.key).feeling.told(asked));
         request
     }
 
@@ -346,11 +344,11 @@ impl Composer {
             Some(scale) => (scale, scale),
             None => own.guidance_for(request),
         };
-        let of_streams = |scale: f32| own.guidance_shares.map(|share| 1.0 + share * (scale - 1.0)).to_vec();
+        let following = own.following_where(request.key);
         let given = request.opening.as_ref().map_or(0, |given| given.rows.len());
         Settings {
-            guidance: of_streams(feeling),
-            partial_guidance: if attributes == feeling { Vec::new() } else { of_streams(attributes) },
+            guidance: following.of_streams(feeling),
+            partial_guidance: if attributes == feeling { Vec::new() } else { following.of_streams(attributes) },
             sampling: (0..STREAMS).map(sampling).collect(),
             seed: request.seed,
             max_rows: (request.duration_seconds * MAX_NOTES_PER_SECOND) as usize + 64 + given,
@@ -386,10 +384,11 @@ mod tests {
     #[test]
     fn feelings_press_by_how_strong_they_are_and_attributes_that_are_asked_for_fully() {
         let settings = r#"{
-            "guidance": 3.0, "guidance_shares": [1, 1, 1, 1, 1, 1], "attribute_guidance": 2.5,
+            "following": {"feeling": [[1, -0.5], [0, 1]], "guidance": 3.0, "guidance_shares": [1, 1, 1, 1, 1, 1]},
+            "following_in_key": {"feeling": [[1, 0], [0, 1]], "guidance": 4.0, "guidance_shares": [0, 1, 2, 1, 1, 1]},
+            "attribute_guidance": 2.5,
             "temperature": [1, 1, 1, 1, 1, 1], "top_k": 0, "top_p": [1, 1, 1, 1, 1, 1], "prior_guidance": 2.0,
-            "prior_temperature": [1, 1, 1, 1, 1], "feeling": [[1, -0.5], [0, 1]],
-            "feeling_in_key": [[1, 0], [0, 1]],
+            "prior_temperature": [1, 1, 1, 1, 1],
             "pressure": {"neutral": 0.25, "full_at": 0.8}, "mode": {"clarity": 1.0, "open": 0.5, "spread": 0.0}
         }"#;
         let defaults: Defaults = serde_json::from_str(settings).unwrap();
@@ -411,13 +410,16 @@ mod tests {
         };
         let felt = |text: &str| Request { emotion: Some(EmotionCurve::parse(text).unwrap()), ..plain.clone() };
         let key = Some(Key::from_index(3));
-        let told = |key| defaults.feeling_where(key).told(felt("0.4,0.4").emotion.as_ref().unwrap()).at(0.0).valence;
+        let told =
+            |key| defaults.following_where(key).feeling.told(felt("0.4,0.4").emotion.as_ref().unwrap()).at(0.0).valence;
         assert!((told(None) - 0.2).abs() < 1e-6 && (told(key) - 0.4).abs() < 1e-6);
         assert_eq!(defaults.guidance_for(&plain), (1.0, 1.0));
         assert_eq!(defaults.guidance_for(&felt("0,0")), (1.5, 1.375));
         assert_eq!(defaults.guidance_for(&felt("0:0,0 20:-0.9,0")), (3.0, 2.5));
         assert_eq!(defaults.guidance_for(&Request { density: Some(4.0), ..plain.clone() }), (1.0, 2.5));
-        assert_eq!(defaults.guidance_for(&Request { key, ..felt("0,0") }), (1.5, 2.5));
+        assert_eq!(defaults.guidance_for(&Request { key, ..felt("0,0") }), (1.75, 2.5));
+        assert_eq!(defaults.guidance_for(&Request { key, ..felt("-0.9,0") }), (4.0, 2.5));
+        assert_eq!(defaults.following_where(key).of_streams(2.0), [1.0, 2.0, 3.0, 2.0, 2.0, 2.0]);
         assert_eq!(defaults.guidance_for(&Request { ablation: Ablation::WordsOnly, ..plain.clone() }), (3.0, 2.5));
         let prior = PriorSettings::from(defaults);
         let of_prior = |emotion| prior.sampling(emotion).guidance;
