@@ -1,5 +1,5 @@
 //! About what a model could reach in `affetto bench quality` that has learned its training data perfectly: the training
-//! pieces themselves, windows of music as it is, and windows of performances, 30 seconds each, beside the bands of
+//! pieces themselves, windows of untouched music, and windows of performances, 30 seconds each, beside the bands of
 //! held-out pieces.
 //!
 //!     cargo run --release -p affetto-train --example window_quality -- \
@@ -12,7 +12,7 @@ use affetto_judge::metrics::measure;
 use affetto_judge::notes::NotesJudge;
 use affetto_score::Score;
 use affetto_train::corpora::{Split, cache};
-use affetto_train::reference::{stretches, windows};
+use affetto_train::reference::{stretches, stretches_of_windows};
 use affetto_train::windows::{DEFAULT_WEIGHTS, Making, ScoreWindows, WINDOW_ROWS};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let reference = Reference::parse(&std::fs::read_to_string(reference)?)?;
     let labels = NotesJudge::load(&std::fs::read_to_string(labels)?)?;
     let pieces = cache::read(Path::new(pieces))?;
-    let learned = pieces.iter().filter(|piece| Split::of(&piece.song) == Split::Train);
+    let learned = pieces.iter().filter(|piece| piece.split() == Split::Train);
     let mut whole = vec![Vec::new(); reference.families.len()];
     for piece in learned {
         if let Some(family) = reference.families.iter().position(|f| f.name == piece.corpus.name()) {
@@ -33,8 +33,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     print("training pieces", &reference, &whole);
     let source = ScoreWindows::new(pieces, labels, &DEFAULT_WEIGHTS, Split::Train, 1, WINDOW_ROWS)?;
-    print("windows as they are", &reference, &windows(&source, Making::Untouched, &reference, count));
-    print("performances", &reference, &windows(&source, Making::Performed, &reference, count));
+    print("untouched windows", &reference, &stretches_of_windows(&source, Making::Untouched, &reference, count));
+    print("performances", &reference, &stretches_of_windows(&source, Making::Performed, &reference, count));
     Ok(())
 }
 

@@ -36,18 +36,25 @@ pub fn reference(pieces: &[Piece], seconds: f64, training: &CopyIndex) -> Refere
         (!cut.is_empty()).then(|| Family::measure(corpus.name(), cut.len(), &cut.concat(), training))
     });
     Reference {
-        source: "held-out pieces (valid and test) of the permissive corpora, cut at bar lines; pieces without a tempo \
-                 at one drawn as in training, lead sheets with their chords held under the melody"
-            .into(),
+        source:
+            "held-out pieces (valid and test) of the permissive corpora, those without known bars among them, cut at \
+                 bar lines; pieces without a tempo at one drawn as in training, lead sheets with their chords held \
+                 under the melody"
+                .into(),
         seconds,
         families: families.collect(),
     }
 }
 
 /// The first stretches of windows that are learned from, at most `count` for each family of `reference`, as long as its own
-/// are: music as it is, or performances. About what a model could reach that has learned its windows perfectly; windows of
+/// are: untouched music, or performances. About what a model could reach that has learned its windows perfectly; windows of
 /// so many notes that they last less than such a stretch are left out.
-pub fn windows(source: &ScoreWindows, making: Making, reference: &Reference, count: usize) -> Vec<Vec<Score>> {
+pub fn stretches_of_windows(
+    source: &ScoreWindows,
+    making: Making,
+    reference: &Reference,
+    count: usize,
+) -> Vec<Vec<Score>> {
     let mut found = vec![Vec::new(); reference.families.len()];
     for index in 0.. {
         if found.iter().all(|scores| scores.len() >= count) || index >= 100 * count as u64 {
@@ -65,16 +72,16 @@ pub fn windows(source: &ScoreWindows, making: Making, reference: &Reference, cou
 /// An index of the pieces that are learned from, and of their top lines.
 pub fn training(pieces: &[Piece]) -> CopyIndex {
     let mut index = CopyIndex::new();
-    for piece in pieces.iter().filter(|p| Split::of(&p.song) == Split::Train) {
+    for piece in pieces.iter().filter(|p| p.split() == Split::Train) {
         index.add_with_top_line(&piece.id, &piece.score);
     }
     index.finish();
     index
 }
 
-/// The pieces of a corpus that were held out of training.
+/// The pieces of a corpus that were held out of training, those whose bars are not known among them.
 pub fn held_out(pieces: &[Piece], corpus: Corpus) -> impl Iterator<Item = &Piece> {
-    pieces.iter().filter(move |p| p.corpus == corpus && Split::of(&p.song) != Split::Train)
+    pieces.iter().filter(move |p| p.corpus == corpus && p.split() != Split::Train)
 }
 
 /// A piece cut at bar lines into stretches that follow each other, each at most `seconds` long (but
@@ -188,7 +195,7 @@ mod tests {
         let family = |name: &str| Family::measure(name, 1, &cut, &training(&[]));
         let families = vec![family(Corpus::Tiny.name()), family("polka")];
         let reference = Reference { source: String::new(), seconds: 8.0, families };
-        let found = windows(&source, Making::Untouched, &reference, 6);
+        let found = stretches_of_windows(&source, Making::Untouched, &reference, 6);
         assert_eq!((found[0].len(), found[1].len()), (6, 0));
         let long = |s: &Score| s.seconds_at(s.end());
         let bar = |s: &Score| s.seconds_at(s.meters[0].bar_ticks());
@@ -203,10 +210,15 @@ mod tests {
         }
         pieces[0].song = "tune1".into();
         assert_ne!(Split::of(&pieces[0].song), Split::Train);
-        let count = pieces.iter().filter(|p| Split::of(&p.song) != Split::Train).count();
+        // Without known bars nothing is learned from a piece, whatever its song.
+        assert_eq!(pieces[1].split(), Split::Train);
+        pieces[1].bars_known = false;
+        assert_eq!(pieces[1].split(), Split::Test);
+        let count = pieces.iter().filter(|p| p.split() != Split::Train).count();
+        assert!(count >= 2);
         for piece in &mut pieces {
             piece.chords.clear();
-            if Split::of(&piece.song) == Split::Train {
+            if piece.split() == Split::Train {
                 piece.score.notes.iter_mut().for_each(|n| n.pitch = 60);
             }
         }

@@ -4,7 +4,7 @@ use affetto_control::{MeterClass, SegmentConditions};
 use affetto_score::codec::Row;
 use affetto_score::{Instrument, Key};
 
-/// Rows of a window, its attributes and its caption. Conditions are complete here, but for the feeling of music as it is: dropping
+/// Rows of a window, its attributes and its caption. Conditions are complete here, but for the feeling of untouched music: dropping
 /// them is the trainer's business.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window {

@@ -101,7 +101,7 @@ pub fn held(chords: &[Chord], velocity: u8) -> impl Iterator<Item = Note> {
 }
 
 /// Adds the [`held`] chords of a lead sheet.
-pub fn as_written(texture: &mut Texture) {
+pub fn hold_chords(texture: &mut Texture) {
     texture.notes.extend(held(&texture.chords, 68).map(|note| (note, Role::Chords)));
     texture.notes.sort_by_key(|(n, r)| (n.onset, *r, n.pitch));
 }

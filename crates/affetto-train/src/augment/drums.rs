@@ -27,7 +27,7 @@ impl DrumLibrary {
     /// Every pair of 4/4 bars with a steady beat of 5 to 28 strokes a bar.
     pub fn new<'a>(pieces: impl Iterator<Item = &'a Piece>) -> DrumLibrary {
         let mut beats: Vec<[Beat; 2]> = Vec::new();
-        for piece in pieces.filter(|p| p.corpus == Corpus::Freedoom && Split::of(&p.song) == Split::Train) {
+        for piece in pieces.filter(|p| p.corpus == Corpus::Freedoom && p.split() == Split::Train) {
             let meters = &piece.score.meters;
             if meters.len() != 1 || meters[0].bar_ticks() != 1920 {
                 continue;

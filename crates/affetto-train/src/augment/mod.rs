@@ -42,7 +42,7 @@ pub struct Texture {
     pub ends: bool,
 }
 
-/// A performance of a [`Texture`], or the texture as it is.
+/// A performance of a [`Texture`], or the texture untouched.
 #[derive(Clone, Debug)]
 pub struct Arrangement {
     /// The score, one tempo, one meter, sorted.
@@ -87,7 +87,7 @@ pub fn augment(piece: &Piece, mut texture: Texture, library: &DrumLibrary, dice:
         Corpus::Freedoom | Corpus::Tiny => false,
     };
     match (plain, piece.corpus) {
-        (true, Corpus::OpenEwld) => accompany::as_written(&mut texture),
+        (true, Corpus::OpenEwld) => accompany::hold_chords(&mut texture),
         (false, _) if alone && !texture.notes.is_empty() && !dice.chance(0.06) => {
             accompany::add(&mut texture, mood, dice);
         }
@@ -121,7 +121,7 @@ pub fn untouched(piece: &Piece, mut texture: Texture, dice: &mut Dice) -> Arrang
     let alone = texture.notes.iter().all(|(_, role)| *role == Role::Melody);
     let is_lead_sheet = alone && !texture.chords.is_empty();
     if is_lead_sheet {
-        accompany::as_written(&mut texture);
+        accompany::hold_chords(&mut texture);
     }
     texture.key = recast::confirmed(&texture);
     let semitones = within(&texture.notes, dice.range(-6, 5));

@@ -26,7 +26,7 @@ impl Chosen {
 }
 
 /// Ensembles that play a piece of a corpus as it stands: four equal voices for chorales, keyboards for songs.
-fn as_written(corpus: Corpus) -> &'static [&'static str] {
+fn written_for(corpus: Corpus) -> &'static [&'static str] {
     match corpus {
         Corpus::Chorales => &["choir", "organ", "string quartet", "brass", "woodwinds"],
         _ => &["piano", "electric piano"],
@@ -61,7 +61,7 @@ pub fn orchestrate(piece: &Piece, texture: &mut Texture, mood: Mood, plain: bool
             (Corpus::OpenEwld, "jazz band") => 3.0,
             _ => 1.0,
         };
-        let voices = if plain && !as_written(piece.corpus).contains(&e.id) { 0.0 } else { 1.0 };
+        let voices = if plain && !written_for(piece.corpus).contains(&e.id) { 0.0 } else { 1.0 };
         e.weight * drums * style * voices * (1.3 * e.energy * energy + 0.9 * e.light * light).exp()
     };
     let ensemble = &ENSEMBLES[dice.weighted(ENSEMBLES.iter().map(weight))];

@@ -8,11 +8,14 @@ use crate::corpora::{Role, key};
 
 /// The stated key where the notes confirm it, else the one they are clearly in; `None` where there is neither.
 pub fn confirmed(texture: &Texture) -> Option<Key> {
-    let histogram = histogram(texture);
-    let stated = texture.key.filter(|k| key::in_scale(&histogram, *k) > 0.86 && key::fit(&histogram, *k) > 0.45);
+    confirmed_by(&histogram(texture), texture.key)
+}
+
+fn confirmed_by(histogram: &[f32; 12], stated: Option<Key>) -> Option<Key> {
+    let stated = stated.filter(|k| key::in_scale(histogram, *k) > 0.86 && key::fit(histogram, *k) > 0.45);
     stated.or_else(|| {
-        let (found, fit) = key::best(&histogram);
-        (fit > 0.75 && key::in_scale(&histogram, found) > 0.9).then_some(found)
+        let (found, fit) = key::best(histogram);
+        (fit > 0.75 && key::in_scale(histogram, found) > 0.9).then_some(found)
     })
 }
 
@@ -22,7 +25,7 @@ pub fn confirmed(texture: &Texture) -> Option<Key> {
 /// (harmonic minor); minor to major raises them.
 pub fn recast(texture: &mut Texture, mood: Mood, dice: &mut Dice) -> Option<Key> {
     let histogram = histogram(texture);
-    let key = confirmed(texture)?;
+    let key = confirmed_by(&histogram, texture.key)?;
     if key::in_scale(&histogram, key) < 0.92 {
         return Some(key);
     }

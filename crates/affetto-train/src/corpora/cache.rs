@@ -32,6 +32,7 @@ struct Head {
     key: Option<Key>,
     tempo_known: bool,
     velocity_known: bool,
+    bars_known: bool,
     notes: usize,
 }
 
@@ -58,6 +59,7 @@ pub fn write(path: &Path, pieces: &[Piece]) -> Result<(), CorpusError> {
             key: piece.key,
             tempo_known: piece.tempo_known,
             velocity_known: piece.velocity_known,
+            bars_known: piece.bars_known,
             notes: piece.score.notes.len(),
         };
         let json = serde_json::to_vec(&head).map_err(|e| io(e.into()))?;
@@ -133,6 +135,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Piece>, String> {
             key: head.key,
             tempo_known: head.tempo_known,
             velocity_known: head.velocity_known,
+            bars_known: head.bars_known,
         });
     }
     Ok(pieces)

@@ -69,6 +69,7 @@ fn finish(id: String, base: Score, notes: Vec<(Note, Role)>) -> Piece {
         key: found,
         tempo_known: false,
         velocity_known: false,
+        bars_known: true,
     }
 }
 

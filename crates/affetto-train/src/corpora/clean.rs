@@ -68,9 +68,11 @@ fn keep_last_at_zero<T>(changes: &mut Vec<T>, tick: impl Fn(&T) -> u32) {
     }
 }
 
-/// Brings the velocities of a corpus to the mean and deviation the features expect.
+/// Brings the velocities of a corpus to the mean and deviation the features expect. Pieces whose bars are not known follow
+/// the others.
 pub fn normalize_velocities(pieces: &mut [Piece]) {
-    let (mean, sd) = features::velocity_statistics(pieces.iter().filter(|p| p.velocity_known).map(|p| &p.score));
+    let counted = pieces.iter().filter(|p| p.velocity_known && p.bars_known);
+    let (mean, sd) = features::velocity_statistics(counted.map(|p| &p.score));
     for piece in pieces {
         if piece.velocity_known {
             features::normalize_velocities(&mut piece.score, mean, sd);

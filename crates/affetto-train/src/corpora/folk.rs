@@ -91,6 +91,7 @@ fn piece(id: &str, tune: Tune) -> Option<Piece> {
         key,
         tempo_known: false,
         velocity_known: false,
+        bars_known: true,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Freedoom: multi-track game music with drums. Roles are read off each channel's register and
 //! texture; programs outside the shipped SoundFont go to their nearest relative in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use affetto_score::{Instrument, KeyChange, MeterChange, Note, Score, TempoChange};
@@ -11,11 +11,12 @@ use super::smf::{self, RawMidi, RawNote};
 use super::{Corpus, CorpusError, Piece, Role, archive, key, sorted};
 use crate::archive;
 
-/// Least share of notes near a sixteenth or triplet: a quarter of the files are played freely over
-/// a nominal tempo and would teach wrong bars.
+/// Least share of notes near a sixteenth or triplet where bars count as known: a sixth of the files are played freely over
+/// a nominal tempo.
 const MIN_ON_GRID: f32 = 0.7;
 
-/// All pieces that lie on a grid.
+/// All pieces, but for those played freely of which another version lies on a grid: pieces without known bars are held
+/// out, and no version of what is learned from may be.
 ///
 /// # Errors
 ///
@@ -31,7 +32,14 @@ pub fn read(data_dir: &Path) -> Result<Vec<Piece>, CorpusError> {
         })
         .collect();
     pieces.sort_by(|a, b| a.id.cmp(&b.id));
+    drop_free_versions(&mut pieces);
     Ok(pieces)
+}
+
+/// Leaves out what is played freely and of which another version is not.
+fn drop_free_versions(pieces: &mut Vec<Piece>) {
+    let songs: HashSet<String> = pieces.iter().filter(|p| p.bars_known).map(|p| p.song.clone()).collect();
+    pieces.retain(|p| p.bars_known || !songs.contains(&p.song));
 }
 
 fn piece(name: &str, midi: RawMidi) -> Option<Piece> {
@@ -43,7 +51,7 @@ fn piece(name: &str, midi: RawMidi) -> Option<Piece> {
     let total: usize = voices.values().map(Vec::len).sum();
     let near = |t: u32| t % 120 <= 15 || t % 120 >= 105 || t % 160 <= 10 || t % 160 >= 150;
     let hits = voices.values().flatten().filter(|n| near(n.onset)).count();
-    if total == 0 || (hits as f32) < MIN_ON_GRID * total as f32 {
+    if total == 0 {
         return None;
     }
     let mut notes: Vec<(Note, Role)> = Vec::with_capacity(total);
@@ -89,6 +97,7 @@ fn piece(name: &str, midi: RawMidi) -> Option<Piece> {
         key,
         tempo_known: true,
         velocity_known: true,
+        bars_known: hits as f32 >= MIN_ON_GRID * total as f32,
     })
 }
 
@@ -173,4 +182,37 @@ fn shipped(program: u8) -> Option<Instrument> {
         other => other,
     };
     Some(Instrument(to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Split;
+    use super::super::smf::RawTrack;
+    use super::*;
+
+    /// Eighths of one voice, each `late` by more ticks than the one before.
+    fn played(name: &str, late: u32) -> Piece {
+        let note = |i: u32| RawNote {
+            onset: i * (240 + late),
+            duration: 200,
+            pitch: 60 + (i % 12) as u8,
+            velocity: 90,
+            channel: 0,
+            program: 0,
+        };
+        let notes = (0..80).map(note).collect();
+        piece(name, RawMidi { tracks: vec![RawTrack { name: String::new(), notes }], ..RawMidi::default() }).unwrap()
+    }
+
+    #[test]
+    fn what_is_played_freely_is_held_out_unless_another_version_is_learned_from() {
+        let (strict, free) = (played("freedoom2_D_DOOM", 0), played("freedoom2_D_DOOM2", 47));
+        assert!(strict.bars_known && !free.bars_known);
+        assert_eq!((strict.split(), free.split()), (Split::of(&strict.song), Split::Test));
+        assert_eq!(strict.song, free.song);
+        let other = played("freedoom2_D_ULTIMA", 47);
+        let mut pieces = vec![strict.clone(), free, other.clone()];
+        drop_free_versions(&mut pieces);
+        assert_eq!(pieces, [strict, other]);
+    }
 }

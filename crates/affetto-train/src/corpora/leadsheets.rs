@@ -53,6 +53,7 @@ fn piece(name: &str, score: XmlScore) -> Option<Piece> {
         key,
         tempo_known: false,
         velocity_known: false,
+        bars_known: true,
     })
 }
 

@@ -157,6 +157,16 @@ pub struct Piece {
     pub tempo_known: bool,
     /// Whether velocities are the piece's own.
     pub velocity_known: bool,
+    /// Whether the notes lie on the grid of the bars. Otherwise the piece is played freely over nominal bars, would teach
+    /// wrong ones, and is held out.
+    pub bars_known: bool,
+}
+
+impl Piece {
+    /// The part of the data the piece belongs to: its song's, where its bars are known; else the test part.
+    pub fn split(&self) -> Split {
+        if self.bars_known { Split::of(&self.song) } else { Split::Test }
+    }
 }
 
 /// Part of the data a song belongs to.

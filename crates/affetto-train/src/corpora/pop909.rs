@@ -115,6 +115,7 @@ fn piece(number: &str, original: &RawMidi, midi: RawMidi, bpm: f64) -> Option<Pi
         key,
         tempo_known: true,
         velocity_known: true,
+        bars_known: true,
     })
 }
 

@@ -93,5 +93,6 @@ fn piece(number: usize) -> Piece {
         key: Some(key),
         tempo_known: false,
         velocity_known: full,
+        bars_known: true,
     }
 }

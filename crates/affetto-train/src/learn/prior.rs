@@ -60,7 +60,7 @@ impl PriorNetwork {
 #[cfg_attr(test, derive(Clone))]
 struct Example {
     sentence: usize,
-    /// None for music as it is: who asks for no feeling gets what music has.
+    /// None for untouched music: who asks for no feeling gets what music has.
     emotion: Option<Emotion>,
     meter: MeterClass,
     key: Option<Key>,

@@ -3,7 +3,7 @@
 //! [`ScoreWindows::draw`] depends on (seed, step, index) alone, so a resumed run sees what an
 //! unbroken one would. Most windows are performances that were made to reach the whole plane, and of those rare feelings
 //! are drawn more often: candidates are accepted by the cell of the 5 × 5 valence–arousal plane they fall in, with
-//! chances set by a calibration at the start. The others are music as it is, told without a feeling: where nobody asks
+//! chances set by a calibration at the start. The others are untouched music, told without a feeling: where nobody asks
 //! for one, the model and its prior shall mean music as people wrote it.
 
 pub mod cut;
@@ -30,11 +30,11 @@ use stretch::Barred;
 pub const WINDOW_ROWS: usize = 384;
 /// Cells of the valence–arousal plane on each side.
 pub const CELLS: usize = 5;
-/// Share of windows that are music as it is.
+/// Share of windows that are untouched music.
 const UNTOUCHED: f32 = 0.3;
 /// Candidates looked at before the least common one is taken.
 const MAX_TRIES: u64 = 6;
-/// Number of the stream of draws that music as it is comes from; performances' are numbered by their tries.
+/// Number of the stream of draws that untouched music comes from; performances' are numbered by their tries.
 const UNTOUCHED_STREAM: u64 = MAX_TRIES;
 /// Share of candidates that are accepted on average.
 const MEAN_ACCEPTANCE: f32 = 0.4;
@@ -80,7 +80,7 @@ pub struct Drawn {
 /// What a window is made to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Making {
-    /// Music as it is, told without a feeling: its segments have no emotion, its caption names none.
+    /// Music as people wrote it, told without a feeling: its segments have no emotion, its caption names none.
     Untouched,
     /// One of many possible performances, with its feeling.
     Performed,
@@ -134,7 +134,7 @@ impl ScoreWindows {
         let wanted = |corpus: Corpus| weights.iter().any(|(c, w)| *c == corpus && *w > 0.0);
         let drums = DrumLibrary::new(pieces.iter().filter(|p| wanted(p.corpus)));
         let kept: Vec<Barred> =
-            pieces.into_iter().filter(|p| Split::of(&p.song) == split && wanted(p.corpus)).map(Barred::new).collect();
+            pieces.into_iter().filter(|p| p.split() == split && wanted(p.corpus)).map(Barred::new).collect();
         let corpora: Vec<(f32, Vec<usize>)> = weights
             .iter()
             .map(|(corpus, weight)| (*weight, (0..kept.len()).filter(|i| kept[*i].piece.corpus == *corpus).collect()))
@@ -249,7 +249,7 @@ impl ScoreWindows {
     fn candidate(&self, making: Making, dice: &mut Dice) -> Drawn {
         loop {
             let corpus = &self.corpora[dice.weighted(self.corpora.iter().map(|(w, _)| *w))].1;
-            // Long pieces more often: what is as it is, in proportion to what there is of it; performances less than that.
+            // Long pieces more often: untouched, in proportion to what there is of them; performed, less than that.
             let power = if making == Making::Untouched { 1.0 } else { 0.6 };
             let weight = |i: &usize| (self.pieces[*i].piece.score.notes.len() as f32).powf(power);
             let barred = &self.pieces[corpus[dice.weighted(corpus.iter().map(weight))]];

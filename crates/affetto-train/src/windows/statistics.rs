@@ -18,7 +18,7 @@ pub fn corpora(pieces: &[Piece]) -> String {
         let row = rows.entry(piece.corpus.name()).or_default();
         row[0] += 1;
         row[1] += piece.score.notes.len();
-        row[2 + match Split::of(&piece.song) {
+        row[2 + match piece.split() {
             Split::Train => 0,
             Split::Valid => 1,
             Split::Test => 2,
@@ -70,7 +70,7 @@ pub fn windows(source: &ScoreWindows, count: usize) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "{count} windows in {seconds:.1} s: {:.0} windows/s on one core; rows a window {:.0}, segments {:.2}, tries {:.2}, with the end {:.0} %, music as it is {:.0} %",
+        "{count} windows in {seconds:.1} s: {:.0} windows/s on one core; rows a window {:.0}, segments {:.2}, tries {:.2}, with the end {:.0} %, untouched {:.0} %",
         n / seconds,
         rows as f64 / n,
         segments as f64 / n,
