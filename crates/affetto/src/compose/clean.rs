@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use affetto_score::{Instrument, Score};
+use affetto_score::{Instrument, Note, Score};
 
 /// Drops notes written twice, and ends a note where its own key is struck again.
 pub fn part_repeated_notes(score: &mut Score) {
@@ -18,6 +18,29 @@ pub fn part_repeated_notes(score: &mut Score) {
     }
 }
 
+/// Leaves a player the top line of what is written for them: of notes that start together the highest, and none that lies
+/// under a higher one for half of its length or more.
+///
+/// The model has learned the tunes of a few lone winds, and for others writes chords. Masks that forbid a chord's second
+/// note leave its lowest, and then the next bar's: a long low note in every bar. Written in full, chords have a tune on top.
+pub fn keep_top_line(score: &mut Score, player: Instrument) {
+    score.sort();
+    let mut line: Vec<Note> = Vec::new();
+    for chord in score.notes.chunk_by(|a, b| a.onset == b.onset) {
+        let Some(&top) = chord.iter().rfind(|note| note.instrument == player) else { continue };
+        let lies_under = |last: &Note| {
+            let covered = last.end().saturating_sub(top.onset);
+            last.pitch > top.pitch && covered > 0 && 2 * covered >= top.duration
+        };
+        if !line.last().is_some_and(lies_under) {
+            line.push(top);
+        }
+    }
+    score.notes.retain(|note| note.instrument != player);
+    score.notes.append(&mut line);
+    score.sort();
+}
+
 /// Ends every note of a player where their next one begins: what a lone wind player does.
 pub fn one_at_a_time(score: &mut Score, player: Instrument) {
     let mut next = u32::MAX;
@@ -29,8 +52,6 @@ pub fn one_at_a_time(score: &mut Score, player: Instrument) {
 
 #[cfg(test)]
 mod tests {
-    use affetto_score::Note;
-
     use super::*;
 
     fn note(onset: u32, duration: u32, pitch: u8) -> Note {
@@ -43,6 +64,23 @@ mod tests {
         let mut score = Score { notes, ..Score::default() };
         part_repeated_notes(&mut score);
         assert_eq!(score.notes, [note(0, 480, 60), note(240, 500, 64), note(480, 100, 60)]);
+    }
+
+    #[test]
+    fn a_lone_player_has_the_top_line() {
+        let drum = Note { instrument: Instrument::DRUMS, ..note(100, 500, 90) };
+        let chord = [note(0, 480, 60), note(0, 480, 64), note(0, 960, 72)];
+        // Under the 72: for all of its length, for most of it, for a third.
+        let inner = [note(240, 240, 67), note(480, 720, 65), note(800, 480, 69)];
+        let next = [note(1200, 480, 71), note(1200, 480, 67), note(1440, 240, 74)];
+        let notes = [&chord[..], &[drum], &inner, &next].concat();
+        let mut score = Score { notes, ..Score::default() };
+        keep_top_line(&mut score, Instrument::PIANO);
+        assert_eq!(score.notes, [chord[2], drum, inner[2], next[0], next[2]]);
+        let tune: Vec<Note> = (0..8).map(|i| note(240 * i, 250, 60 - i as u8)).collect();
+        let mut score = Score { notes: tune.clone(), ..Score::default() };
+        keep_top_line(&mut score, Instrument::PIANO);
+        assert_eq!(score.notes, tune, "notes that are held a little into the next stay");
     }
 
     #[test]

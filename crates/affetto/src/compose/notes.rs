@@ -9,7 +9,7 @@ use affetto_score::{Instrument, Key, KeyChange, Note, Score};
 use super::mode::Leaning;
 use super::opening::Opening;
 use super::plan::{Plan, PlannedBar};
-use super::{clean, expression, rules};
+use super::{clean, expression};
 
 /// The notes of rows under a plan whose instruments are `planned`: on the grid, and with micro-timing. Those of the opening
 /// are what was given; on the grid they keep their velocities.
@@ -23,10 +23,17 @@ pub fn of_rows(
     let first_tick = plan.first_tick();
     let mut written = codec::decode(encoded);
     written.notes.retain(|note| note.onset >= first_tick);
+    let lone_wind = match planned {
+        [one] if one.is_monophonic() => Some(*one),
+        _ => None,
+    };
+    if let Some(player) = lone_wind {
+        clean::keep_top_line(&mut written, player);
+    }
     let clean = |score: &mut Score| {
         clean::part_repeated_notes(score);
-        if rules::is_solo(planned) {
-            clean::one_at_a_time(score, planned[0]);
+        if let Some(player) = lone_wind {
+            clean::one_at_a_time(score, player);
         }
     };
     clean(&mut written);

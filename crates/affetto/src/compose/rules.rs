@@ -34,13 +34,6 @@ pub struct Rules {
     last_bar: usize,
     end_step: u32,
     instruments: Vec<Instrument>,
-    /// A single wind plays: no two notes start together.
-    solo: bool,
-}
-
-/// Whether these players are one who sounds one note at a time.
-pub fn is_solo(instruments: &[Instrument]) -> bool {
-    matches!(instruments, [one] if one.is_monophonic())
 }
 
 /// A row's place: absolute bar, and what is known of its tokens (0 where nothing is).
@@ -106,13 +99,11 @@ impl Rules {
             last_bar: plan.bars.len() - 1,
             end_step: plan.end_step,
             instruments: instruments.to_vec(),
-            solo: is_solo(instruments),
         }
     }
 
     /// Exchanges the instruments that may play (all, if empty).
     pub fn let_play(&mut self, instruments: Vec<Instrument>) {
-        self.solo = is_solo(&instruments);
         self.instruments = instruments;
     }
 
@@ -170,8 +161,8 @@ impl Rules {
         for (advance, ok) in allowed.iter_mut().enumerate().take(MAX_ADVANCE + 1) {
             let bar = before.bar + advance;
             let onset = bar as u32 * self.bar_steps + u32::from(position);
-            let later = position > before.row[POSITION] || (position == before.row[POSITION] && !self.solo);
-            *ok = bar >= self.first_bar && bar <= self.last_bar && onset < self.end_step && (advance > 0 || later);
+            let in_order = advance > 0 || position >= before.row[POSITION];
+            *ok = bar >= self.first_bar && bar <= self.last_bar && onset < self.end_step && in_order;
         }
         let nothing_fits = !allowed.contains(&true);
         allowed[usize::from(END_OF_PIECE)] = nothing_fits;
@@ -219,7 +210,7 @@ mod tests {
     use crate::compose::plan::PlannedBar;
 
     #[test]
-    fn a_lone_wind_is_alone_until_others_may_join() {
+    fn only_those_play_who_may() {
         let frame = Frame { tempos: Vec::new(), meters: Vec::new(), keys: Vec::new(), pickup: 0, title: None };
         let bar = PlannedBar {
             start_step: 0,
@@ -234,19 +225,13 @@ mod tests {
         let plan = Plan { frame, bars: vec![bar], bar_steps: 96, end_step: 96, given_bars, given_rows, lead_steps };
         let (flute, violin) = (Instrument(73), Instrument(40));
         let mut rules = Rules::new(&plan, &[flute]);
-        let allowed = |rules: &Rules, advance: usize| {
-            let placed = Placed { bar: 0, row: [24, 0, 73, 60, 0, 10] };
-            let mut allowed = vec![true; 64];
-            rules.bars(placed, Some(placed), &mut allowed);
-            allowed[advance]
+        let players = |rules: &Rules| {
+            let mut allowed = vec![true; 129];
+            rules.instruments(Placed::default(), None, &mut allowed);
+            (0..129).filter(|&t| allowed[t]).collect::<Vec<_>>()
         };
-        assert!(!allowed(&rules, 0), "two notes at once");
+        assert_eq!(players(&rules), [73]);
         rules.let_play(vec![flute, violin]);
-        assert!(allowed(&rules, 0));
-        let mut players = vec![true; 129];
-        rules.instruments(Placed::default(), None, &mut players);
-        assert_eq!((0..129).filter(|&t| players[t]).collect::<Vec<_>>(), [40, 73]);
-        rules.let_play(vec![flute]);
-        assert!(!allowed(&rules, 0));
+        assert_eq!(players(&rules), [40, 73]);
     }
 }
