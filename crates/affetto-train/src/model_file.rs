@@ -30,7 +30,8 @@ impl ModelFile {
     /// The one in a folder; none where there is no such file yet.
     ///
     /// # Errors
-    /// A file that is there but can't be read: its settings were chosen with care and are not to be lost.
+    /// A file that is there but can't be read, or has settings that are none: they were chosen with care and are not to be
+    /// lost.
     pub fn read(folder: &Path) -> Result<Option<ModelFile>, TrainError> {
         let path = folder.join(CONFIG_FILE);
         let text = match std::fs::read_to_string(&path) {
@@ -38,10 +39,15 @@ impl ModelFile {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(TrainError::Read { path, source }),
         };
-        serde_json::from_str(&text).map(Some).map_err(|error| {
+        let broken = |what: &dyn std::fmt::Display| {
             let remedy = "mend it, or remove it to begin with the usual settings";
-            TrainError::Data(format!("{}: not a score model's configuration: {error}; {remedy}", path.display()))
-        })
+            TrainError::Data(format!("{}: not a score model's configuration: {what}; {remedy}", path.display()))
+        };
+        let file: ModelFile = serde_json::from_str(&text).map_err(|error| broken(&error))?;
+        match unknown(&file.generation, &default_generation()) {
+            Some(name) => Err(broken(&format!("no setting of generation is called {name}"))),
+            None => Ok(Some(file)),
+        }
     }
 
     /// This decoder with the name, licences and settings of the file that was there before, or the usual ones.
@@ -103,10 +109,21 @@ fn licences() -> Vec<String> {
 fn filled_in(mut kept: serde_json::Value, usual: serde_json::Value) -> serde_json::Value {
     if let (Some(kept), serde_json::Value::Object(usual)) = (kept.as_object_mut(), usual) {
         for (name, value) in usual {
-            kept.entry(name).or_insert(value);
+            let own = kept.remove(&name);
+            kept.insert(name, own.map_or(value.clone(), |own| filled_in(own, value)));
         }
     }
     kept
+}
+
+/// The first setting of `kept` that is none of `usual`: an older file's under a name that is gone, or a misspelt one.
+/// Left alone it would do nothing.
+fn unknown<'a>(kept: &'a serde_json::Value, usual: &serde_json::Value) -> Option<&'a str> {
+    let (kept, usual) = (kept.as_object()?, usual.as_object()?);
+    kept.iter().find_map(|(name, value)| match usual.get(name) {
+        None => Some(name.as_str()),
+        Some(usual) => unknown(value, usual),
+    })
 }
 
 fn default_generation() -> serde_json::Value {
@@ -158,9 +175,16 @@ mod tests {
         assert_eq!(before.as_ref(), Some(&tuned));
         let mut older = tuned.clone();
         older.generation.as_object_mut().unwrap().remove("pressure");
+        older.generation["following"].as_object_mut().unwrap().remove("feeling");
         assert_eq!(ModelFile::after(Some(older), decoder(8)), tuned, "what an older file lacks is filled in");
         let next = ModelFile::after(before, decoder(16));
         assert_eq!((&next.generation, next.decoder.hidden_size), (&tuned.generation, 16));
+
+        let mut misspelt = tuned.clone();
+        misspelt.generation["following"]["guidence"] = 3.5.into();
+        misspelt.write_with(folder.path(), weights).unwrap();
+        let error = ModelFile::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("guidence") && error.contains("mend it"), "{error}");
 
         std::fs::write(folder.path().join(CONFIG_FILE), "{\"name\": 7}").unwrap();
         let error = ModelFile::read(folder.path()).unwrap_err().to_string();

@@ -85,8 +85,9 @@ impl Take {
         }
     }
 
-    /// The tokens by stream, `[K][rows]`, the delay undone: one row a note ([`affetto_score::codec`]), or one a frame of the
-    /// codec (stereo: codebook 1 left, 1 right, 2 left, 2 right and so on).
+    /// The tokens by stream, `[K][rows]`, the delay undone: one row a note as the model wrote it ([`affetto_score::codec`];
+    /// a lone wind plays only the top line), or one a frame of the codec (stereo: codebook 1 left, 1 right, 2 left, 2 right
+    /// and so on).
     pub fn codes(&self) -> Vec<Vec<u32>> {
         match &self.music {
             Music::Notes { rows, .. } => {

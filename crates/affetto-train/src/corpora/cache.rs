@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Chord, Corpus, CorpusError, Piece, Role};
 use crate::whole;
 
-const MAGIC: &[u8; 8] = b"affetto1";
+const MAGIC: &[u8; 8] = b"affetto2";
 /// Largest cache unpacked: 1 GiB.
 const MAX_BYTES: u64 = 1 << 30;
 
@@ -92,7 +92,7 @@ pub fn read(path: &Path) -> Result<Vec<Piece>, CorpusError> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Vec<Piece>, String> {
-    let mut rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin with affetto1")?;
+    let mut rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin with affetto2, as those of this version do")?;
     let mut pieces = Vec::new();
     while !rest.is_empty() {
         let (length, after) = rest.split_first_chunk::<4>().ok_or("cut short")?;

@@ -1,4 +1,4 @@
-//! Which pieces are fit to learn from, and how they are brought to one scale.
+//! Which pieces are fit to be kept, and how they are brought to one scale.
 
 use affetto_judge::features;
 

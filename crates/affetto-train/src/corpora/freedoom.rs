@@ -36,7 +36,7 @@ pub fn read(data_dir: &Path) -> Result<Vec<Piece>, CorpusError> {
     Ok(pieces)
 }
 
-/// Leaves out what is played freely and of which another version is not.
+/// Leaves out what is played freely and of which another version is not, whatever part that is in.
 fn drop_free_versions(pieces: &mut Vec<Piece>) {
     let songs: HashSet<String> = pieces.iter().filter(|p| p.bars_known).map(|p| p.song.clone()).collect();
     pieces.retain(|p| p.bars_known || !songs.contains(&p.song));
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_played_freely_is_held_out_unless_another_version_is_learned_from() {
+    fn what_is_played_freely_is_held_out_unless_another_version_is_not() {
         let (strict, free) = (played("freedoom2_D_DOOM", 0), played("freedoom2_D_DOOM2", 47));
         assert!(strict.bars_known && !free.bars_known);
         assert_eq!((strict.split(), free.split()), (Split::of(&strict.song), Split::Test));

@@ -133,19 +133,19 @@ pub struct Chord {
     pub bass: u8,
 }
 
-/// A piece to learn from.
+/// A piece to learn from or to compare with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Piece {
     /// Unique name: corpus and number or title.
     pub id: String,
-    /// Name shared by all versions of one work; the split goes by it.
+    /// Name shared by all versions of one work; the split goes by it where bars are known.
     pub song: String,
     /// Where it is from.
     pub corpus: Corpus,
     /// Style word for captions: "pop", "chorale", "reel" …
     pub style: String,
-    /// The notes. Velocities have mean 72 and deviation 16 over the corpus, or are all 72 where the
-    /// corpus has none.
+    /// The notes. Velocities have mean 72 and deviation 16 over the corpus's pieces with known bars, or are all 72 where
+    /// the corpus has none.
     pub score: Score,
     /// Role of each note of `score`, in its order.
     pub roles: Vec<Role>,

@@ -133,8 +133,9 @@ impl ScoreWindows {
     ) -> Result<ScoreWindows, CorpusError> {
         let wanted = |corpus: Corpus| weights.iter().any(|(c, w)| *c == corpus && *w > 0.0);
         let drums = DrumLibrary::new(pieces.iter().filter(|p| wanted(p.corpus)));
-        let kept: Vec<Barred> =
-            pieces.into_iter().filter(|p| p.split() == split && wanted(p.corpus)).map(Barred::new).collect();
+        // Windows are cut at bars: pieces without known ones give none, in whatever part they are.
+        let fits = |p: &Piece| p.bars_known && p.split() == split && wanted(p.corpus);
+        let kept: Vec<Barred> = pieces.into_iter().filter(fits).map(Barred::new).collect();
         let corpora: Vec<(f32, Vec<usize>)> = weights
             .iter()
             .map(|(corpus, weight)| (*weight, (0..kept.len()).filter(|i| kept[*i].piece.corpus == *corpus).collect()))

@@ -18,8 +18,8 @@ pub fn part_repeated_notes(score: &mut Score) {
     }
 }
 
-/// Leaves a player the top line of what is written for them: of notes that start together the highest, and none that lies
-/// under a higher one for half of its length or more.
+/// Leaves a player the top line of what is written for them: of notes that start together the highest, and none that
+/// begins under the line's last note and lies under it for half of its length or more.
 ///
 /// The model has learned the tunes of a few lone winds, and for others writes chords. Masks that forbid a chord's second
 /// note leave its lowest, and then the next bar's: a long low note in every bar. Written in full, chords have a tune on top.
@@ -77,6 +77,11 @@ mod tests {
         let mut score = Score { notes, ..Score::default() };
         keep_top_line(&mut score, Instrument::PIANO);
         assert_eq!(score.notes, [chord[2], drum, inner[2], next[0], next[2]]);
+        // A low note that the line goes on from belongs to it.
+        let rising = vec![note(0, 1920, 48), note(480, 480, 76), note(720, 120, 60)];
+        let mut score = Score { notes: rising.clone(), ..Score::default() };
+        keep_top_line(&mut score, Instrument::PIANO);
+        assert_eq!(score.notes, rising[..2]);
         let tune: Vec<Note> = (0..8).map(|i| note(240 * i, 250, 60 - i as u8)).collect();
         let mut score = Score { notes: tune.clone(), ..Score::default() };
         keep_top_line(&mut score, Instrument::PIANO);

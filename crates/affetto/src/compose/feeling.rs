@@ -34,6 +34,7 @@ impl Feeling {
 
 /// How the model is made to follow a feeling.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Following {
     /// From the feeling that is asked for to the one that is told.
     pub feeling: Feeling,

@@ -12,27 +12,26 @@ pub(crate) mod opening;
 mod pace;
 mod plan;
 mod rules;
+mod settings;
 mod steered;
 
 use std::sync::Arc;
 
 use affetto_control::encoder::ConditionEncoder;
-use affetto_control::prior::{AttributePrior, HEADS};
+use affetto_control::prior::AttributePrior;
 use affetto_control::steering::{Steer, SteerOptions};
 use affetto_control::{Conditions, EmotionCurve, MeterClass, SegmentConditions, ToldKey};
 use affetto_engine::Precision;
-use affetto_engine::sampling::StreamSampling;
 use affetto_models::decoder::{DecoderConfig, DecoderLm, Guide, Settings, Take, generate_many};
 use affetto_models::minilm::{MiniLm, TextStates};
 use affetto_score::codec::{BAR, EncodedScore, Row, STREAMS, VOCABULARY};
 use affetto_score::{Instrument, Key, Score};
 use serde::Deserialize;
 
-use self::attributes::{Attributes, PriorSettings};
-use self::feeling::{Following, Pressure};
+use self::attributes::Attributes;
 use self::guide::ScoreGuide;
-use self::mode::Leaning;
 use self::opening::Opening;
+use self::settings::Defaults;
 use self::steered::{Open, Steered};
 use crate::assets::{Assets, SCORE_CONFIG, SCORE_MODEL, TEXT_EMBEDDINGS, TEXT_ENCODER, TEXT_VOCABULARY};
 use crate::error::{Error, Result};
@@ -118,7 +117,7 @@ pub struct Composition {
     pub score: Score,
     /// The notes on the grid, before micro-timing.
     pub written: Score,
-    /// The tokens, one row a note, the delay undone.
+    /// The tokens as the model wrote them, one row a note, the delay undone; a lone wind plays the top line of them.
     pub rows: Vec<Row>,
     /// Quarter notes per minute.
     pub tempo_bpm: f32,
@@ -150,57 +149,6 @@ struct ModelFile {
     name: String,
     decoder: DecoderConfig,
     generation: Defaults,
-}
-
-/// A model's own settings, chosen on the development judges.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Defaults {
-    /// Where the model chooses the mode.
-    following: Following,
-    /// Where the key is given.
-    following_in_key: Following,
-    /// Guidance on key and density: on a strong feeling, or where one of them is asked for or a piece to go on from has it.
-    attribute_guidance: f32,
-    /// One for each stream, as `top_p`.
-    temperature: [f32; STREAMS],
-    top_k: usize,
-    top_p: [f32; STREAMS],
-    /// On a strong feeling.
-    prior_guidance: f32,
-    prior_temperature: [f32; HEADS.len()],
-    /// How both guidances grow with the feeling.
-    pressure: Pressure,
-    /// How a mode that nobody asked for is told.
-    mode: Leaning,
-}
-
-impl Defaults {
-    /// By whether the key is given.
-    fn following_where(&self, key: Option<Key>) -> &Following {
-        if key.is_some() { &self.following_in_key } else { &self.following }
-    }
-
-    /// The scales of guidance of a request that names none: on words and feeling, and on key and density.
-    fn guidance_for(&self, request: &Request) -> (f32, f32) {
-        let by_feeling = |full| self.pressure.scale_of_curve(full, request.emotion.as_ref(), request.duration_seconds);
-        let guidance = self.following_where(request.key).guidance;
-        match (request.ablation.is_words_only(), request.key.is_some() || request.density.is_some()) {
-            (true, _) => (guidance, self.attribute_guidance),
-            (false, true) => (by_feeling(guidance), self.attribute_guidance),
-            (false, false) => (by_feeling(guidance), by_feeling(self.attribute_guidance)),
-        }
-    }
-}
-
-impl From<Defaults> for PriorSettings {
-    fn from(own: Defaults) -> PriorSettings {
-        PriorSettings {
-            guidance: own.prior_guidance,
-            temperature: own.prior_temperature,
-            pressure: own.pressure,
-            leaning: own.mode,
-        }
-    }
 }
 
 impl Composer {
@@ -328,28 +276,18 @@ impl Composer {
                 request.density = asked.density.or(Some(opening.density));
             }
         }
-        request.emotion =
-            asked.emotion.as_ref().map(|asked| self.defaults.following_where(request.key).feeling.told(asked));
+        let feeling = self.defaults.following_where(&request).feeling;
+        request.emotion = asked.emotion.as_ref().map(|asked| feeling.told(asked));
         request
     }
 
     fn settings(&self, request: &Request) -> Settings {
-        let (own, asked) = (self.defaults, request.sampling);
-        let sampling = |stream: usize| StreamSampling {
-            temperature: asked.temperature.unwrap_or(own.temperature[stream]),
-            top_k: asked.top_k.unwrap_or(own.top_k),
-            top_p: asked.top_p.unwrap_or(own.top_p[stream]),
-        };
-        let (feeling, attributes) = match asked.guidance {
-            Some(scale) => (scale, scale),
-            None => own.guidance_for(request),
-        };
-        let following = own.following_where(request.key);
+        let (guidance, partial_guidance) = self.defaults.guidance_for(request);
         let given = request.opening.as_ref().map_or(0, |given| given.rows.len());
         Settings {
-            guidance: following.of_streams(feeling),
-            partial_guidance: if attributes == feeling { Vec::new() } else { following.of_streams(attributes) },
-            sampling: (0..STREAMS).map(sampling).collect(),
+            guidance,
+            partial_guidance,
+            sampling: (0..STREAMS).map(|stream| self.defaults.sampling_of(stream, request.sampling)).collect(),
             seed: request.seed,
             max_rows: (request.duration_seconds * MAX_NOTES_PER_SECOND) as usize + 64 + given,
             ..Settings::default()
@@ -379,50 +317,5 @@ mod tests {
         assert_eq!(of(Ablation::ModelWithoutEmotion), (false, false, true));
         assert_eq!(of(Ablation::WordsOnly), (true, false, true));
         assert_eq!(of(Ablation::WordsOnlyNeutralAttributes), (true, true, false));
-    }
-
-    #[test]
-    fn feelings_press_by_how_strong_they_are_and_attributes_that_are_asked_for_fully() {
-        let settings = r#"{
-            "following": {"feeling": [[1, -0.5], [0, 1]], "guidance": 3.0, "guidance_shares": [1, 1, 1, 1, 1, 1]},
-            "following_in_key": {"feeling": [[1, 0], [0, 1]], "guidance": 4.0, "guidance_shares": [0, 1, 2, 1, 1, 1]},
-            "attribute_guidance": 2.5,
-            "temperature": [1, 1, 1, 1, 1, 1], "top_k": 0, "top_p": [1, 1, 1, 1, 1, 1], "prior_guidance": 2.0,
-            "prior_temperature": [1, 1, 1, 1, 1],
-            "pressure": {"neutral": 0.25, "full_at": 0.8}, "mode": {"clarity": 1.0, "open": 0.5, "spread": 0.0}
-        }"#;
-        let defaults: Defaults = serde_json::from_str(settings).unwrap();
-        let plain = Request {
-            text: String::new(),
-            emotion: None,
-            duration_seconds: 20.0,
-            tempo_bpm: None,
-            key: None,
-            meter: None,
-            instruments: Vec::new(),
-            density: None,
-            seed: 0,
-            sampling: Sampling::default(),
-            ablation: Ablation::None,
-            opening: None,
-            steers: Vec::new(),
-            steer_options: SteerOptions::default(),
-        };
-        let felt = |text: &str| Request { emotion: Some(EmotionCurve::parse(text).unwrap()), ..plain.clone() };
-        let key = Some(Key::from_index(3));
-        let told =
-            |key| defaults.following_where(key).feeling.told(felt("0.4,0.4").emotion.as_ref().unwrap()).at(0.0).valence;
-        assert!((told(None) - 0.2).abs() < 1e-6 && (told(key) - 0.4).abs() < 1e-6);
-        assert_eq!(defaults.guidance_for(&plain), (1.0, 1.0));
-        assert_eq!(defaults.guidance_for(&felt("0,0")), (1.5, 1.375));
-        assert_eq!(defaults.guidance_for(&felt("0:0,0 20:-0.9,0")), (3.0, 2.5));
-        assert_eq!(defaults.guidance_for(&Request { density: Some(4.0), ..plain.clone() }), (1.0, 2.5));
-        assert_eq!(defaults.guidance_for(&Request { key, ..felt("0,0") }), (1.75, 2.5));
-        assert_eq!(defaults.guidance_for(&Request { key, ..felt("-0.9,0") }), (4.0, 2.5));
-        assert_eq!(defaults.following_where(key).of_streams(2.0), [1.0, 2.0, 3.0, 2.0, 2.0, 2.0]);
-        assert_eq!(defaults.guidance_for(&Request { ablation: Ablation::WordsOnly, ..plain.clone() }), (3.0, 2.5));
-        let prior = PriorSettings::from(defaults);
-        let of_prior = |emotion| prior.sampling(emotion).guidance;
-        assert_eq!((of_prior(None), of_prior(Some(affetto_control::Emotion::NEUTRAL))), (1.0, 1.25));
     }
 }

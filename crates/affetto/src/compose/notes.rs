@@ -11,8 +11,9 @@ use super::opening::Opening;
 use super::plan::{Plan, PlannedBar};
 use super::{clean, expression};
 
-/// The notes of rows under a plan whose instruments are `planned`: on the grid, and with micro-timing. Those of the opening
-/// are what was given; on the grid they keep their velocities.
+/// The notes of rows under a plan whose instruments are `planned`: on the grid, and with micro-timing. A wind that was
+/// planned to play alone has the top line of its rows, also where a direction lets others join. Those of the opening are
+/// what was given; on the grid they keep their velocities.
 pub fn of_rows(
     encoded: &EncodedScore,
     plan: &Plan,
@@ -165,6 +166,26 @@ mod tests {
         assert_eq!(stated(&plan), [(0, minor), (3840, C)].map(|(tick, key)| KeyChange { tick, key }));
         plan.bars.iter_mut().for_each(|bar| bar.minor_share = Some(if bar.start_seconds < 3.9 { 0.4 } else { 0.55 }));
         assert_eq!(stated(&plan).len(), 1, "one leaning, one key");
+    }
+
+    #[test]
+    fn a_lone_wind_plays_the_tune_of_chords_and_others_play_all() {
+        let plan = plan(10.0, MeterClass::FourFour, Some(C), None, &Steady, None);
+        let (flute, cello) = (Instrument(73), Instrument(42));
+        let played_by = |chords: Instrument, planned: &[Instrument]| {
+            let mut chorale = tune([60, 62, 64, 65, 67, 65, 64, 62]);
+            let thirds: Vec<Note> = chorale.notes.iter().map(|note| Note { pitch: note.pitch + 4, ..*note }).collect();
+            chorale.notes.extend(thirds);
+            chorale.notes.iter_mut().for_each(|note| note.instrument = chords);
+            chorale.sort();
+            let encoded = codec::encode(&chorale);
+            let (written, played) = of_rows(&encoded, &plan, planned, None, 1);
+            assert_eq!(written.notes.len(), played.notes.len());
+            written.notes.iter().map(|note| note.pitch).collect::<Vec<_>>()
+        };
+        assert_eq!(played_by(flute, &[flute]), [64, 66, 68, 69, 71, 69, 68, 66]);
+        assert_eq!(played_by(flute, &[flute, cello]).len(), 16);
+        assert_eq!(played_by(Instrument::PIANO, &[Instrument::PIANO]).len(), 16);
     }
 
     #[test]

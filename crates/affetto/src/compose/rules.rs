@@ -14,7 +14,7 @@ use super::plan::Plan;
 
 /// Most notes that start together.
 const MAX_CHORD: usize = 14;
-/// Most bars advanced at once: no bar is without an onset.
+/// Most bars advanced at once: no bar is without a row.
 const MAX_ADVANCE: usize = 1;
 /// Grid steps by which a take has begun: one quarter.
 const FIRST_ONSET_STEPS: u32 = STEPS_PER_QUARTER;
