@@ -18,6 +18,20 @@ pub fn part_repeated_notes(score: &mut Score) {
     }
 }
 
+/// The player, where these are one wind alone.
+pub fn lone_wind(players: &[Instrument]) -> Option<Instrument> {
+    match players {
+        [one] if one.is_monophonic() => Some(*one),
+        _ => None,
+    }
+}
+
+/// Whether a note lies under one that begins before it, for half of its length or more; in any unit of time.
+pub fn lies_under(before: &Note, note: &Note) -> bool {
+    let covered = before.end().saturating_sub(note.onset);
+    before.pitch > note.pitch && covered > 0 && 2 * covered >= note.duration
+}
+
 /// Leaves a player the top line of what is written for them: of notes that start together the highest, and none that
 /// begins under the line's last note and lies under it for half of its length or more.
 ///
@@ -28,11 +42,7 @@ pub fn keep_top_line(score: &mut Score, player: Instrument) {
     let mut line: Vec<Note> = Vec::new();
     for chord in score.notes.chunk_by(|a, b| a.onset == b.onset) {
         let Some(&top) = chord.iter().rfind(|note| note.instrument == player) else { continue };
-        let lies_under = |last: &Note| {
-            let covered = last.end().saturating_sub(top.onset);
-            last.pitch > top.pitch && covered > 0 && 2 * covered >= top.duration
-        };
-        if !line.last().is_some_and(lies_under) {
+        if !line.last().is_some_and(|last| lies_under(last, &top)) {
             line.push(top);
         }
     }

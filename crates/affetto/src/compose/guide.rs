@@ -59,7 +59,7 @@ impl<'a> ScoreGuide<'a> {
             plan,
             rules: Rules::new(plan, &told.instruments),
             rows: Rows::default(),
-            pace: Pace::default(),
+            pace: Pace::of(&told.instruments),
             told_of_given: told.clone(),
             told,
             steered: None,
@@ -113,7 +113,7 @@ impl Guide for ScoreGuide<'_> {
         };
         let number = bar.min(self.plan.bars.len() - 1);
         let bar = &self.plan.bars[number];
-        self.pace.follow(&self.rows, progress);
+        self.pace.follow(&self.rows, progress, self.plan.bar_steps);
         let density = if writes { self.pace.told(self.plan, number) } else { bar.density };
         let mut told = Told {
             tempo_bpm: Some(bar.tempo_bpm as f32),

@@ -24,10 +24,7 @@ pub fn of_rows(
     let first_tick = plan.first_tick();
     let mut written = codec::decode(encoded);
     written.notes.retain(|note| note.onset >= first_tick);
-    let lone_wind = match planned {
-        [one] if one.is_monophonic() => Some(*one),
-        _ => None,
-    };
+    let lone_wind = clean::lone_wind(planned);
     if let Some(player) = lone_wind {
         clean::keep_top_line(&mut written, player);
     }

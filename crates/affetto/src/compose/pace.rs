@@ -2,11 +2,13 @@
 //!
 //! A model that is told a density follows it loosely: what it has just written weighs more with it. So it is told more
 //! than is meant where it fell behind, and less where it ran ahead; also where a direction made it, unless the density
-//! gives way to that.
+//! gives way to that. What counts is what is played: of a lone wind, the top line of what is written.
 
 use affetto_models::decoder::Progress;
-use affetto_score::codec::POSITION;
+use affetto_score::codec::{DURATION, PITCH, POSITION, duration_steps};
+use affetto_score::{Instrument, Note};
 
+use super::clean;
 use super::plan::Plan;
 use super::rules::Rows;
 
@@ -29,14 +31,64 @@ pub struct Pace {
     place: Option<(usize, u32)>,
     /// Distinct onsets of each bar from the plan's first on.
     onsets: Vec<u32>,
+    /// Where a lone wind plays: its line.
+    line: Option<Line>,
+}
+
+/// The top line of what is written, as far as its notes are whole.
+#[derive(Clone, Debug, Default)]
+struct Line {
+    /// Rows that are looked at.
+    rows: usize,
+    /// The last note of the line; times in grid steps.
+    last: Option<Note>,
+    /// The highest note so far of the onset that is looked at, and its bar.
+    top: Option<(Note, usize)>,
+}
+
+impl Line {
+    /// Looks at a note that begins in `bar`. Returns the bar of the onset before it, if that is not of the line.
+    fn follow(&mut self, note: Note, bar: usize) -> Option<usize> {
+        match self.top.replace((note, bar)) {
+            Some((top, bar)) if top.onset < note.onset => {
+                if self.last.as_ref().is_some_and(|last| clean::lies_under(last, &top)) {
+                    return Some(bar);
+                }
+                self.last = Some(top);
+                None
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Pace {
-    /// Catches up with the rows that have a place.
-    pub fn follow(&mut self, rows: &Rows, progress: &Progress) {
+    /// The pace of a take that `players` play.
+    pub fn of(players: &[Instrument]) -> Pace {
+        Pace { line: clean::lone_wind(players).map(|_| Line::default()), ..Pace::default() }
+    }
+
+    /// Catches up with the rows that have a place, in bars of `bar_steps`.
+    pub fn follow(&mut self, rows: &Rows, progress: &Progress, bar_steps: u32) {
         while let (Some(bar), Some(position)) = (rows.bar(self.rows), progress.code(self.rows, POSITION)) {
             self.rows += 1;
             self.count(bar, position);
+        }
+        while let Some(line) = &mut self.line
+            && let (Some(bar), Some(duration)) = (rows.bar(line.rows), progress.code(line.rows, DURATION))
+        {
+            let code = |stream| progress.code(line.rows, stream).unwrap_or(0);
+            let note = Note {
+                onset: bar as u32 * bar_steps + code(POSITION),
+                duration: duration_steps(duration as u16),
+                pitch: code(PITCH) as u8,
+                velocity: 0,
+                instrument: Instrument::PIANO,
+            };
+            line.rows += 1;
+            if let Some(bar) = line.follow(note, bar) {
+                self.onsets[bar] -= 1;
+            }
         }
     }
 
@@ -116,5 +168,21 @@ mod tests {
     fn what_is_long_past_and_what_was_given_does_not_count() {
         assert_eq!(written(&[40, 6, 6, 6, 6]).told(&plan(0), 5), Some(3.0));
         assert_eq!(written(&[40, 40]).told(&plan(2), 2), Some(3.0));
+    }
+
+    #[test]
+    fn what_lies_under_a_lone_winds_line_does_not_count() {
+        let note =
+            |onset, duration, pitch| Note { onset, duration, pitch, velocity: 80, instrument: Instrument::PIANO };
+        // A chord under a held note that other notes move under, then two that are of the line.
+        let rows = [(0, 96, 60), (0, 96, 72), (24, 24, 64), (48, 48, 65), (96, 24, 71), (120, 24, 74), (144, 24, 70)];
+        let mut line = Line::default();
+        let left: Vec<_> =
+            rows.iter().filter_map(|&(on, d, p)| line.follow(note(on, d, p), on as usize / 96)).collect();
+        assert_eq!(left, [0, 0]);
+        assert_eq!(line.last, Some(note(120, 24, 74)));
+        assert!(
+            Pace::of(&[Instrument(73)]).line.is_some() && Pace::of(&[Instrument(73), Instrument(0)]).line.is_none()
+        );
     }
 }
