@@ -30,8 +30,8 @@ impl ModelFile {
     /// The one in a folder; none where there is no such file yet.
     ///
     /// # Errors
-    /// A file that is there but can't be read, or has settings that are none: they were chosen with care and are not to be
-    /// lost.
+    /// A file that is there but can't be read, or has settings of other names: they were chosen with care and are not to
+    /// be lost.
     pub fn read(folder: &Path) -> Result<Option<ModelFile>, TrainError> {
         let path = folder.join(CONFIG_FILE);
         let text = match std::fs::read_to_string(&path) {
@@ -44,8 +44,8 @@ impl ModelFile {
             TrainError::Data(format!("{}: not a score model's configuration: {what}; {remedy}", path.display()))
         };
         let file: ModelFile = serde_json::from_str(&text).map_err(|error| broken(&error))?;
-        match unknown(&file.generation, &default_generation()) {
-            Some(name) => Err(broken(&format!("no setting of generation is called {name}"))),
+        match unknown("generation", &file.generation, &default_generation()) {
+            Some(name) => Err(broken(&format!("{name} is no setting"))),
             None => Ok(Some(file)),
         }
     }
@@ -116,13 +116,17 @@ fn filled_in(mut kept: serde_json::Value, usual: serde_json::Value) -> serde_jso
     kept
 }
 
-/// The first setting of `kept` that is none of `usual`: an older file's under a name that is gone, or a misspelt one.
-/// Left alone it would do nothing.
-fn unknown<'a>(kept: &'a serde_json::Value, usual: &serde_json::Value) -> Option<&'a str> {
-    let (kept, usual) = (kept.as_object()?, usual.as_object()?);
-    kept.iter().find_map(|(name, value)| match usual.get(name) {
-        None => Some(name.as_str()),
-        Some(usual) => unknown(value, usual),
+/// The first setting of `kept`, which is called `name`, that is none of `usual`: an older file's under a name that is
+/// gone, a misspelt one, or one where there should be several. Left alone it would do nothing.
+fn unknown(name: &str, kept: &serde_json::Value, usual: &serde_json::Value) -> Option<String> {
+    let usual = usual.as_object()?;
+    let Some(kept) = kept.as_object() else { return Some(name.to_owned()) };
+    kept.iter().find_map(|(key, value)| {
+        let name = format!("{name}.{key}");
+        match usual.get(key) {
+            None => Some(name),
+            Some(usual) => unknown(&name, value, usual),
+        }
     })
 }
 
@@ -184,7 +188,11 @@ mod tests {
         misspelt.generation["following"]["guidence"] = 3.5.into();
         misspelt.write_with(folder.path(), weights).unwrap();
         let error = ModelFile::read(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("guidence") && error.contains("mend it"), "{error}");
+        assert!(error.contains("generation.following.guidence is no setting") && error.contains("mend it"), "{error}");
+
+        misspelt.generation = 3.5.into();
+        misspelt.write_with(folder.path(), weights).unwrap();
+        assert!(ModelFile::read(folder.path()).unwrap_err().to_string().contains("generation is no setting"));
 
         std::fs::write(folder.path().join(CONFIG_FILE), "{\"name\": 7}").unwrap();
         let error = ModelFile::read(folder.path()).unwrap_err().to_string();

@@ -41,7 +41,8 @@ pub fn reference(pieces: &[Piece], seconds: f64, training: &CopyIndex) -> Refere
     };
     let families = FAMILIES.iter().filter_map(|&corpus| {
         let mut measured = family(corpus, true)?;
-        if let Some(barred) = family(corpus, false) {
+        let has_free = held_out(pieces, corpus).any(|p| !p.bars_known);
+        if let Some(barred) = has_free.then(|| family(corpus, false)).flatten() {
             for (band, by_bars) in measured.bands.iter_mut().zip(barred.bands) {
                 if BAR_METRICS.contains(&band.metric.as_str()) {
                     *band = by_bars;

@@ -54,6 +54,7 @@ impl Following {
 /// How the share of guidance grows with the strength of a feeling as it is told: evenly, from a neutral feeling's own
 /// share to all of it.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Pressure {
     /// The share at a neutral feeling.
     neutral: f32,

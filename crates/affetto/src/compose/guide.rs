@@ -59,7 +59,7 @@ impl<'a> ScoreGuide<'a> {
             plan,
             rules: Rules::new(plan, &told.instruments),
             rows: Rows::default(),
-            pace: Pace::of(&told.instruments),
+            pace: Pace::of(&told.instruments, plan.given_rows),
             told_of_given: told.clone(),
             told,
             steered: None,

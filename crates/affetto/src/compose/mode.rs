@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 /// How a learned share of minor music becomes the share that is told.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Leaning {
     /// Factor on the log-odds of minor that valence adds.
     clarity: f32,

@@ -5,7 +5,7 @@
 //! gives way to that. What counts is what is played: of a lone wind, the top line of what is written.
 
 use affetto_models::decoder::Progress;
-use affetto_score::codec::{DURATION, PITCH, POSITION, duration_steps};
+use affetto_score::codec::{DURATION, INSTRUMENT, PITCH, POSITION, duration_steps};
 use affetto_score::{Instrument, Note};
 
 use super::clean;
@@ -33,11 +33,14 @@ pub struct Pace {
     onsets: Vec<u32>,
     /// Where a lone wind plays: its line.
     line: Option<Line>,
+    /// The bar that was last asked for, and what it is told.
+    settled: Option<(usize, Option<f32>)>,
 }
 
-/// The top line of what is written, as far as its notes are whole.
-#[derive(Clone, Debug, Default)]
+/// The top line of what a lone wind is given to play, as far as its notes are whole.
+#[derive(Clone, Debug)]
 struct Line {
+    player: Instrument,
     /// Rows that are looked at.
     rows: usize,
     /// The last note of the line; times in grid steps.
@@ -49,23 +52,27 @@ struct Line {
 impl Line {
     /// Looks at a note that begins in `bar`. Returns the bar of the onset before it, if that is not of the line.
     fn follow(&mut self, note: Note, bar: usize) -> Option<usize> {
-        match self.top.replace((note, bar)) {
-            Some((top, bar)) if top.onset < note.onset => {
-                if self.last.as_ref().is_some_and(|last| clean::lies_under(last, &top)) {
-                    return Some(bar);
-                }
-                self.last = Some(top);
-                None
+        let (top, its_bar) = *self.top.get_or_insert((note, bar));
+        if top.onset >= note.onset {
+            if note.pitch > top.pitch {
+                self.top = Some((note, bar));
             }
-            _ => None,
+            return None;
         }
+        self.top = Some((note, bar));
+        if self.last.as_ref().is_some_and(|last| clean::lies_under(last, &top)) {
+            return Some(its_bar);
+        }
+        self.last = Some(top);
+        None
     }
 }
 
 impl Pace {
-    /// The pace of a take that `players` play.
-    pub fn of(players: &[Instrument]) -> Pace {
-        Pace { line: clean::lone_wind(players).map(|_| Line::default()), ..Pace::default() }
+    /// The pace of a take that `players` play, whose first `given_rows` rows are given.
+    pub fn of(players: &[Instrument], given_rows: usize) -> Pace {
+        let line = |player| Line { player, rows: given_rows, last: None, top: None };
+        Pace { line: clean::lone_wind(players).map(line), ..Pace::default() }
     }
 
     /// Catches up with the rows that have a place, in bars of `bar_steps`.
@@ -78,12 +85,17 @@ impl Pace {
             && let (Some(bar), Some(duration)) = (rows.bar(line.rows), progress.code(line.rows, DURATION))
         {
             let code = |stream| progress.code(line.rows, stream).unwrap_or(0);
+            if code(INSTRUMENT) != u32::from(line.player.0) {
+                // A direction let others join: from here on all onsets count.
+                self.line = None;
+                return;
+            }
             let note = Note {
                 onset: bar as u32 * bar_steps + code(POSITION),
                 duration: duration_steps(duration as u16),
                 pitch: code(PITCH) as u8,
                 velocity: 0,
-                instrument: Instrument::PIANO,
+                instrument: line.player,
             };
             line.rows += 1;
             if let Some(bar) = line.follow(note, bar) {
@@ -92,8 +104,16 @@ impl Pace {
         }
     }
 
-    /// The density to tell the model in `bar`, in distinct onsets per second; none where the plan has none.
-    pub fn told(&self, plan: &Plan, bar: usize) -> Option<f32> {
+    /// The density to tell the model in `bar`, in distinct onsets per second; none where the plan has none. It is settled
+    /// when a bar is first asked for.
+    pub fn told(&mut self, plan: &Plan, bar: usize) -> Option<f32> {
+        match self.settled {
+            Some((settled, density)) if settled == bar => density,
+            _ => self.settled.insert((bar, self.settle(plan, bar))).1,
+        }
+    }
+
+    fn settle(&self, plan: &Plan, bar: usize) -> Option<f32> {
         let meant_here = plan.bars[bar].density?;
         let past = plan.given_bars.max(bar.saturating_sub(MEMORY_BARS))..bar;
         let mut meant = CREDIT_ONSETS;
@@ -175,14 +195,22 @@ mod tests {
         let note =
             |onset, duration, pitch| Note { onset, duration, pitch, velocity: 80, instrument: Instrument::PIANO };
         // A chord under a held note that other notes move under, then two that are of the line.
-        let rows = [(0, 96, 60), (0, 96, 72), (24, 24, 64), (48, 48, 65), (96, 24, 71), (120, 24, 74), (144, 24, 70)];
-        let mut line = Line::default();
+        let rows = [(0, 96, 72), (0, 96, 60), (24, 24, 64), (48, 48, 65), (96, 24, 71), (120, 24, 74), (144, 24, 70)];
+        let mut pace = Pace::of(&[Instrument(73)], 0);
+        let line = pace.line.as_mut().unwrap();
         let left: Vec<_> =
             rows.iter().filter_map(|&(on, d, p)| line.follow(note(on, d, p), on as usize / 96)).collect();
         assert_eq!(left, [0, 0]);
         assert_eq!(line.last, Some(note(120, 24, 74)));
-        assert!(
-            Pace::of(&[Instrument(73)]).line.is_some() && Pace::of(&[Instrument(73), Instrument(0)]).line.is_none()
-        );
+        assert!(Pace::of(&[Instrument(73), Instrument(0)], 0).line.is_none(), "two are not alone");
+    }
+
+    #[test]
+    fn what_a_bar_is_told_is_settled_once() {
+        let mut pace = written(&[6]);
+        assert_eq!(pace.told(&plan(0), 1), Some(3.0));
+        (0..6).for_each(|i| pace.count(0, 90 + i));
+        assert_eq!(pace.told(&plan(0), 1), Some(3.0));
+        assert!(pace.told(&plan(0), 2).unwrap() > 3.0);
     }
 }
